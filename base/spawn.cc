@@ -1,0 +1,158 @@
+// clone3 with a pidfd, descriptor shuffle, exec; the child reports a failed exec through a pipe that closes on success.
+#include "base/spawn.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/sys.h"
+
+namespace anchorhold {
+namespace {
+
+std::vector<char*> pointers(const std::vector<std::string>& strings) {
+    std::vector<char*> result;
+    result.reserve(strings.size() + 1);
+    for (const std::string& text : strings) {
+        result.push_back(const_cast<char*>(text.c_str()));
+    }
+    result.push_back(nullptr);
+    return result;
+}
+
+// Everything the child needs, made before the fork: the child only makes system calls.
+struct Plan {
+    std::vector<char*> argv;
+    std::vector<char*> envp;
+    std::vector<std::pair<int, int>> moves;  // (ours, target), with ours above every target
+    int executable;
+    int report;
+    int lowest_free;  // first number above all targets
+};
+
+[[noreturn]] void child_main(const SpawnRequest& request, Plan& plan) {
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    for (int number = 1; number < NSIG; ++number) {
+        ::signal(number, SIG_DFL);
+    }
+    if (request.new_session) {
+        ::setsid();
+    }
+    bool ok = true;
+    // First out of the way of the targets, then onto them.
+    for (auto& [ours, target] : plan.moves) {
+        ours = ::fcntl(ours, F_DUPFD_CLOEXEC, plan.lowest_free);
+        ok = ok && ours >= 0;
+    }
+    plan.executable =
+        plan.executable < 0 ? -1 : ::fcntl(plan.executable, F_DUPFD_CLOEXEC, plan.lowest_free);
+    plan.report = ::fcntl(plan.report, F_DUPFD_CLOEXEC, plan.lowest_free);
+    for (const auto& [ours, target] : plan.moves) {
+        ok = ok && ::dup2(ours, target) >= 0;
+    }
+    if (ok) {
+        ::syscall(SYS_close_range, plan.lowest_free, ~0U, CLOSE_RANGE_CLOEXEC);
+        // Numbers between the targets that were not asked for.
+        for (int fd = 0; fd < plan.lowest_free; ++fd) {
+            const bool wanted = std::any_of(plan.moves.begin(), plan.moves.end(),
+                                            [&](const auto& move) { return move.second == fd; });
+            if (!wanted) {
+                ::close(fd);
+            }
+        }
+        if (plan.executable >= 0) {
+            ::syscall(SYS_execveat, plan.executable, "", plan.argv.data(), plan.envp.data(),
+                      AT_EMPTY_PATH);
+        } else {
+            ::execve(request.path.c_str(), plan.argv.data(), plan.envp.data());
+        }
+    }
+    const int code = errno;
+    [[maybe_unused]] const ssize_t written = ::write(plan.report, &code, sizeof code);
+    ::_exit(127);
+}
+
+}  // namespace
+
+Result<Child> spawn(const SpawnRequest& request) {
+    sys::Pipe report = ANCHORHOLD_TRY(sys::pipe());
+    Plan plan{pointers(request.arguments), pointers(request.environment), request.descriptors,
+              request.executable,          report.write_end.get(),        3};
+    for (const auto& move : plan.moves) {
+        plan.lowest_free = std::max(plan.lowest_free, move.second + 1);
+    }
+    int pidfd = -1;
+    clone_args args{};
+    args.flags = CLONE_PIDFD;
+    args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+    args.exit_signal = SIGCHLD;
+    const long pid = ::syscall(SYS_clone3, &args, sizeof args);
+    if (pid < 0) {
+        return fail_errno("clone3", request.path);
+    }
+    if (pid == 0) {
+        child_main(request, plan);
+    }
+    Child child(static_cast<pid_t>(pid), OwnFd(pidfd));
+    report.write_end.reset();
+    int code = 0;
+    const auto got = sys::read_some(report.read_end.get(),
+                                    std::as_writable_bytes(std::span(&code, size_t{1})));
+    if (got && got->value_or(0) == sizeof code) {
+        [[maybe_unused]] const auto ended = child.wait();
+        return fail_errno(code, "execute", request.path);
+    }
+    return child;
+}
+
+Child& Child::operator=(Child&& other) noexcept {
+    if (this != &other) {
+        std::swap(pid_, other.pid_);
+        std::swap(pidfd_, other.pidfd_);
+    }
+    return *this;
+}
+
+Child::~Child() {
+    if (running()) {
+        [[maybe_unused]] const Status killed = signal(SIGKILL);
+        [[maybe_unused]] const auto reaped = wait();
+    }
+}
+
+Status Child::signal(int number) const {
+    if (::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0) < 0) {
+        return fail_errno("pidfd_send_signal", std::to_string(pid_));
+    }
+    return {};
+}
+
+Result<ExitStatus> Child::wait() {
+    siginfo_t info{};
+    int result = 0;
+    do {
+        result = ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info,
+                          WEXITED);
+    } while (result < 0 && errno == EINTR);
+    if (result < 0) {
+        return fail_errno("waitid", std::to_string(pid_));
+    }
+    pid_ = -1;
+    if (info.si_code == CLD_EXITED) {
+        return ExitStatus{info.si_status, 0};
+    }
+    return ExitStatus{0, info.si_status};
+}
+
+}  // namespace anchorhold

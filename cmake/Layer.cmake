@@ -1,0 +1,37 @@
+# anchorhold_layer(NAME <folder> SOURCES … DEPENDS <layers and libraries> [PRIVATE_DEPENDS …])
+#
+# Makes the library anchorhold_<folder> with an include root that holds this folder and no other, so that
+# `#include "vmm/…"` compiles only in targets that depend on vmm. Private dependencies are linked but not seen.
+function(anchorhold_include_root target folder)
+  set(root ${CMAKE_BINARY_DIR}/include-roots/${folder})
+  file(MAKE_DIRECTORY ${root})
+  if(NOT EXISTS ${root}/${folder})
+    file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${folder} ${root}/${folder} SYMBOLIC)
+  endif()
+  target_include_directories(${target} PUBLIC ${root})
+endfunction()
+
+function(anchorhold_layer)
+  cmake_parse_arguments(L "" "NAME" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  set(target anchorhold_${L_NAME})
+  add_library(${target} STATIC ${L_SOURCES})
+  anchorhold_include_root(${target} ${L_NAME})
+  target_link_libraries(${target} PUBLIC ${L_DEPENDS} PRIVATE anchorhold_flags ${L_PRIVATE_DEPENDS})
+endfunction()
+
+# anchorhold_program(NAME <binary> SOURCES … DEPENDS … [STATIC] [DESTINATION dir below the prefix])
+function(anchorhold_program)
+  cmake_parse_arguments(P "STATIC" "NAME;DESTINATION" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${P_NAME} ${P_SOURCES})
+  target_link_libraries(${P_NAME} PRIVATE anchorhold_flags ${P_DEPENDS})
+  if(P_STATIC AND ANCHORHOLD_STATIC)
+    target_link_options(${P_NAME} PRIVATE -static-pie)
+  endif()
+  if(P_DESTINATION)
+    set_target_properties(${P_NAME} PROPERTIES
+      RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${P_DESTINATION})
+    install(TARGETS ${P_NAME} RUNTIME DESTINATION ${P_DESTINATION})
+  else()
+    install(TARGETS ${P_NAME} RUNTIME DESTINATION bin)
+  endif()
+endfunction()

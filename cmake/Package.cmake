@@ -1,0 +1,12 @@
+# `cmake --install` and `cpack`: where Debian would put things.
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME anchorhold)
+set(CPACK_PACKAGE_VENDOR "The Anchorhold authors")
+set(CPACK_PACKAGE_CONTACT "The Anchorhold authors <maintainers@anchorhold.invalid>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION admin)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+include(CPack)
