@@ -1,0 +1,36 @@
+// Guest TSC to host time.
+#include "supervisor/timeline.h"
+
+#include <ctime>
+
+namespace anchorhold::supervisor {
+
+uint64_t monotonic_ns() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<uint64_t>(now.tv_nsec);
+}
+
+void Timeline::take(const proto::Started& started) {
+    vmm_main = started.main_ns();
+    configured = started.configured_ns();
+    created = started.created_ns();
+    loaded = started.loaded_ns();
+    running = started.run_ns();
+    create_vm = started.create_vm_ns();
+    host_tsc = started.host_tsc();
+    guest_tsc_offset = started.guest_tsc_offset();
+    tsc_khz = started.tsc_khz();
+}
+
+uint64_t Timeline::from_guest_tsc(uint64_t guest_tsc) const {
+    if (tsc_khz == 0 || guest_tsc == 0) {
+        return 0;
+    }
+    // Both differences are modulo 2^64; the product needs 128 bits after some minutes.
+    const uint64_t ticks = guest_tsc - guest_tsc_offset - host_tsc;
+    __extension__ using Wide = unsigned __int128;
+    return running + static_cast<uint64_t>(static_cast<Wide>(ticks) * 1'000'000U / tsc_khz);
+}
+
+}  // namespace anchorhold::supervisor

@@ -1,0 +1,55 @@
+// One anchorhold-vmm: started with its descriptors, commanded over its control socket, reaped.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "base/spawn.h"
+#include "proto/vmm_control.pb.h"
+
+namespace anchorhold::supervisor {
+
+// Belongs to its event loop's thread. The process is killed and reaped in the destructor.
+class VmmProcess {
+  public:
+    struct Handlers {
+        std::function<void(const proto::VmmEvent&)> on_event;
+        // The process ended; called once, after the last event. `how` is one line, empty for an ordinary exit.
+        std::function<void(const std::string& how)> on_end;
+    };
+
+    // Starts `program` and sends `configure`, whose *_fd fields index `fds`. Neither waits for the VMM to answer.
+    static Result<std::unique_ptr<VmmProcess>> start(EventLoop& loop, const std::string& program,
+                                                     const proto::Configure& configure,
+                                                     std::span<const int> fds, Handlers handlers);
+    ~VmmProcess();
+    VmmProcess(const VmmProcess&) = delete;
+    VmmProcess& operator=(const VmmProcess&) = delete;
+
+    // Opens a stream to a port in the guest. Bytes may be written at once; end of file comes back when the guest refuses.
+    Result<OwnFd> connect(uint32_t port);
+    Status send(const proto::VmmCommand& command, std::span<const int> fds = {});
+
+    [[nodiscard]] pid_t pid() const { return child_.pid(); }
+    // SIGKILL. on_end follows from the event loop.
+    void kill();
+
+  private:
+    VmmProcess(EventLoop& loop, Child child, OwnFd control, Handlers handlers);
+    Status watch();
+    void receive();
+    void ended();
+
+    EventLoop& loop_;
+    Child child_;
+    OwnFd control_;
+    Handlers handlers_;
+    std::string broken_;  // why the control channel was given up
+};
+
+}  // namespace anchorhold::supervisor
