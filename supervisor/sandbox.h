@@ -42,6 +42,9 @@ class Sandbox {
     void destroy();
 
     [[nodiscard]] const Timeline& timeline() const { return timeline_; }
+    // The first command's milestones, for the timeline: the guest's TSC at its exec, and its first byte's arrival now.
+    void note_exec(uint64_t guest_tsc) { timeline_.exec = timeline_.from_guest_tsc(guest_tsc); }
+    void note_first_byte() { timeline_.first_byte = monotonic_ns(); }
     [[nodiscard]] pid_t vmm_pid() const { return vmm_->pid(); }
     // Asks the VMM for its counters; `answer` runs when they arrive.
     Status request_statistics(std::function<void(const proto::Statistics&)> answer);
