@@ -1,0 +1,148 @@
+// Layout, bounds and discarding of guest RAM.
+#include "memory/guest_memory.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "base/sys.h"
+
+namespace anchorhold::memory {
+
+GuestMemory::GuestMemory(OwnFd memfd, OwnMapping mapping, Sharing sharing)
+    : memfd_(std::move(memfd)), mapping_(std::move(mapping)), sharing_(sharing) {
+    const uint64_t low = std::min<uint64_t>(mapping_.size(), kHoleStart);
+    regions_.push_back({0, GuestAddress(0), mapping_.data(), low, 0});
+    if (mapping_.size() > low) {
+        regions_.push_back(
+            {1, GuestAddress(kHoleEnd), mapping_.data() + low, mapping_.size() - low, low});
+    }
+}
+
+Result<std::unique_ptr<GuestMemory>> GuestMemory::create(uint64_t bytes) {
+    if (bytes == 0 || bytes % kPageSize != 0 || bytes > kMaxMemory) {
+        return fail("guest memory of " + std::to_string(bytes) +
+                    " bytes: must be a multiple of 4096, above 0 and at most 32 TiB");
+    }
+    // Sealable, because a fork freezes the file it leaves behind.
+    OwnFd memfd = ANCHORHOLD_TRY(sys::memfd("guest-memory", bytes, MFD_ALLOW_SEALING));
+    return map(std::move(memfd), bytes, Sharing::kShared);
+}
+
+Result<std::unique_ptr<GuestMemory>> GuestMemory::map(OwnFd memfd, uint64_t bytes,
+                                                      Sharing sharing) {
+    if (bytes == 0 || bytes % kPageSize != 0 || bytes > kMaxMemory) {
+        return fail("guest memory of " + std::to_string(bytes) +
+                    " bytes: must be a multiple of 4096, above 0 and at most 32 TiB");
+    }
+    const uint64_t file_size = ANCHORHOLD_TRY(sys::file_size(memfd.get(), "guest memory"));
+    if (file_size < bytes) {
+        return fail("guest memory: the file has " + std::to_string(file_size) + " bytes, " +
+                    std::to_string(bytes) + " are needed");
+    }
+    const int flags = (sharing == Sharing::kShared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE;
+    auto mapping = OwnMapping::map(bytes, PROT_READ | PROT_WRITE, flags, memfd.get());
+    if (!mapping) {
+        return tl::unexpected(mapping.error().within("guest memory"));
+    }
+    return std::unique_ptr<GuestMemory>(
+        new GuestMemory(std::move(memfd), std::move(*mapping), sharing));
+}
+
+const Region* GuestMemory::region_of(GuestAddress address, uint64_t length) const {
+    for (const Region& region : regions_) {
+        if (address < region.guest) {
+            continue;
+        }
+        const uint64_t offset = address.value() - region.guest.value();
+        if (offset < region.size && length <= region.size - offset) {
+            return &region;
+        }
+    }
+    return nullptr;
+}
+
+std::optional<std::span<std::byte>> GuestMemory::slice(GuestAddress address,
+                                                       uint64_t length) const {
+    const Region* region = region_of(address, length);
+    if (region == nullptr) {
+        return std::nullopt;
+    }
+    return std::span(region->host + (address.value() - region->guest.value()), length);
+}
+
+bool GuestMemory::read(GuestAddress address, std::span<std::byte> out) const {
+    const auto bytes = slice(address, out.size());
+    if (!bytes) {
+        return false;
+    }
+    std::copy(bytes->begin(), bytes->end(), out.begin());
+    return true;
+}
+
+bool GuestMemory::write(GuestAddress address, std::span<const std::byte> bytes) const {
+    const auto target = slice(address, bytes.size());
+    if (!target) {
+        return false;
+    }
+    std::copy(bytes.begin(), bytes.end(), target->begin());
+    return true;
+}
+
+std::optional<uint16_t> GuestMemory::load_acquire(GuestAddress address) const {
+    const auto bytes = slice(address, sizeof(uint16_t));
+    if (!bytes || !address.aligned_to(sizeof(uint16_t))) {
+        return std::nullopt;
+    }
+    return std::atomic_ref(*reinterpret_cast<uint16_t*>(bytes->data()))
+        .load(std::memory_order_acquire);
+}
+
+bool GuestMemory::store_release(GuestAddress address, uint16_t value) const {
+    const auto bytes = slice(address, sizeof(uint16_t));
+    if (!bytes || !address.aligned_to(sizeof(uint16_t))) {
+        return false;
+    }
+    std::atomic_ref(*reinterpret_cast<uint16_t*>(bytes->data()))
+        .store(value, std::memory_order_release);
+    return true;
+}
+
+Result<uint64_t> GuestMemory::discard(GuestRange range) const {
+    const Region* region = region_of(range.start, range.size);
+    if (region == nullptr) {
+        return fail("discard of guest memory at " + std::to_string(range.start.value()) +
+                    ": not RAM");
+    }
+    const uint64_t offset = range.start.value() - region->guest.value();
+    const uint64_t first = (offset + kPageSize - 1) / kPageSize * kPageSize;
+    const uint64_t last = (offset + range.size) / kPageSize * kPageSize;
+    if (first >= last) {
+        return uint64_t{0};
+    }
+    const uint64_t length = last - first;
+    if (sharing_ == Sharing::kShared) {
+        if (::fallocate(memfd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                        static_cast<off_t>(region->file_offset + first),
+                        static_cast<off_t>(length)) < 0) {
+            return fail_errno("fallocate", "guest memory");
+        }
+        return length;
+    }
+    // Dropping private copies would bring the file's bytes back: fresh anonymous pages take their place.
+    void* const place = region->host + first;
+    void* const fresh = ::mmap(place, length, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    if (fresh == MAP_FAILED) {
+        return fail_errno("mmap", "discarded guest memory");
+    }
+    ANCHORHOLD_CHECK(fresh == place);
+    return length;
+}
+
+}  // namespace anchorhold::memory

@@ -1,0 +1,108 @@
+// All streams of one guest: ports to connections, whose turn it is, and what ends them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "virtio/deferred_call.h"
+#include "virtio/device.h"
+#include "virtio/vsock/backend.h"
+#include "virtio/vsock/connection.h"
+#include "virtio/vsock/packet.h"
+
+namespace anchorhold::virtio {
+
+struct VsockLimits {
+    size_t connections = 1024;              // in any state
+    size_t unanswered = 128;                // opened by the host, not yet answered by the guest
+    size_t resets = 1024;                   // resets waiting for receive buffers; more are dropped
+    uint32_t connection_buffer = 128 * 1024;  // bytes per connection the guest may have in flight
+};
+
+struct VsockCounters {
+    uint64_t open_streams = 0;     // now, established
+    uint64_t streams_opened = 0;   // by both sides, since the start
+    uint64_t bytes_to_guest = 0;   // payload
+    uint64_t bytes_from_guest = 0;
+    uint64_t resets_sent = 0;
+    uint64_t packets_dropped = 0;  // of the guest, not worth an answer
+};
+
+// Under the DeviceLock. receive(), connect(), and what takes packets run on the loop's thread; drop_all() anywhere.
+class Muxer {
+  public:
+    // `output_ready` is called when there is something for the guest where there was nothing. References outlive the muxer.
+    Muxer(uint64_t guest_cid, VsockLimits limits, StreamBackend& backend, EventLoop& loop,
+          DeviceLock& lock, std::function<void()> output_ready);
+    ~Muxer();
+    Muxer(const Muxer&) = delete;
+    Muxer& operator=(const Muxer&) = delete;
+
+    // A packet of the guest; `payload` covers what follows the header in the chain. Malformed ones are reset or dropped.
+    void receive(const PacketHeader& header, ChainCursor payload);
+    Status connect(uint32_t guest_port, OwnFd stream);
+
+    // What to send next: a control packet, or payload of the connection whose turn it is.
+    [[nodiscard]] bool has_output() const { return !resets_.empty() || !ready_.empty(); }
+    // The connection at the head of the round when it has payload to send; nothing when a control packet goes first.
+    [[nodiscard]] Connection* data_turn();
+    // A control packet with all fields filled; nothing when has_output() was a false alarm.
+    [[nodiscard]] std::optional<PacketHeader> take_control();
+    // Ends the turn of data_turn()'s connection: it goes to the back of the round if it has more.
+    void end_turn();
+    // Addresses of a packet to the guest.
+    void address(PacketHeader& header, StreamKey key) const;
+
+    // Ends every connection; host-opened ones that the guest has not heard of stay. Resets are forgotten.
+    void drop_all();
+
+    [[nodiscard]] VsockCounters counters() const;
+
+  private:
+    struct Entry;
+    void open(const PacketHeader& header, StreamKey key);
+    void settle(Connection& connection, Connection::Verdict verdict);
+    void stream_event(uint64_t id, uint32_t events);
+    Connection* add(StreamKey key, OwnFd stream, Connection::State state);
+    void detach(Connection& connection);
+    void bury(uint64_t id);
+    void after_change(Connection& connection);
+    void queue(uint64_t id);
+    void push_reset(StreamKey key, uint16_t type);
+    bool make_room();
+    [[nodiscard]] Connection* find(uint64_t id);
+    [[nodiscard]] std::optional<uint32_t> free_host_port(uint32_t guest_port);
+
+    struct Reset {
+        StreamKey key;
+        uint16_t type = kVsockStream;
+    };
+
+    uint64_t guest_cid_;
+    VsockLimits limits_;
+    StreamBackend& backend_;
+    EventLoop& loop_;
+    DeviceLock& lock_;
+    std::function<void()> output_ready_;
+
+    uint64_t next_id_ = 1;
+    uint32_t next_host_port_;
+    std::unordered_map<uint64_t, std::unique_ptr<Entry>> entries_;
+    std::unordered_map<uint64_t, uint64_t> id_of_key_;  // both ports in one number -> id; not draining ones
+    std::deque<uint64_t> ready_;                        // ids with something for the guest, in turn
+    std::deque<Reset> resets_;
+    std::vector<std::unique_ptr<Entry>> graveyard_;     // off the books, but their sockets are still watched
+    DeferredCall dig_;                                  // empties it on the loop's thread
+    VsockCounters counters_;
+};
+
+}  // namespace anchorhold::virtio
