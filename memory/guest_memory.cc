@@ -76,6 +76,19 @@ std::optional<std::span<std::byte>> GuestMemory::slice(GuestAddress address,
     return std::span(region->host + (address.value() - region->guest.value()), length);
 }
 
+std::optional<GuestRange> GuestMemory::range_of(std::span<const std::byte> bytes) const {
+    for (const Region& region : regions_) {
+        const std::span<const std::byte> all(region.host, region.size);
+        if (bytes.data() >= all.data() && bytes.data() < all.data() + all.size()) {
+            const auto offset = static_cast<uint64_t>(bytes.data() - all.data());
+            if (bytes.size() <= region.size - offset) {
+                return GuestRange{GuestAddress(region.guest.value() + offset), bytes.size()};
+            }
+        }
+    }
+    return std::nullopt;
+}
+
 bool GuestMemory::read(GuestAddress address, std::span<std::byte> out) const {
     const auto bytes = slice(address, out.size());
     if (!bytes) {

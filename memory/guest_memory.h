@@ -58,7 +58,10 @@ class GuestMemory {
     // RAM is an empty span. Valid as long as this object.
     [[nodiscard]] std::optional<std::span<std::byte>> slice(GuestAddress address, uint64_t length) const;
 
-    // Copies; false, with nothing copied, when any byte is outside RAM. May cross regions only if they touch (they do not).
+    // The guest's name for bytes that slice() gave out; nothing when they are not guest memory.
+    [[nodiscard]] std::optional<GuestRange> range_of(std::span<const std::byte> bytes) const;
+
+    // Copies; false, with nothing copied, when any byte is outside RAM.
     [[nodiscard]] bool read(GuestAddress address, std::span<std::byte> out) const;
     [[nodiscard]] bool write(GuestAddress address, std::span<const std::byte> bytes) const;
 

@@ -73,6 +73,9 @@ class MmioTransport final : public Interrupt {
     // Accesses of a wrong width, alignment or place, dropped since the start.
     [[nodiscard]] uint64_t refused_accesses() const { return refused_accesses_; }
 
+    // How often the driver broke the rules and the device stopped.
+    [[nodiscard]] uint64_t faults() const { return faults_; }
+
     // Interrupt, for the device.
     void signal_used(size_t queue) override;
     void signal_config() override;
@@ -112,6 +115,7 @@ class MmioTransport final : public Interrupt {
     uint32_t config_generation_ = 0;
     bool active_ = false;
     uint64_t refused_accesses_ = 0;
+    uint64_t faults_ = 0;
 };
 
 }  // namespace anchorhold::virtio

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "memory/guest_memory.h"
 #include "virtio/descriptor_chain.h"
+#include "virtio/device.h"
 
 namespace anchorhold::virtio {
 
@@ -102,8 +103,6 @@ class Queue {
     bool walk(uint16_t head, DescriptorChain& chain);
     bool add_segment(const Descriptor& descriptor, DescriptorChain& chain);
     bool fail_chain(std::string_view reason);
-    [[nodiscard]] uint16_t load(std::span<std::byte> area, size_t offset) const;
-    void store(std::span<std::byte> area, size_t offset, uint16_t value) const;
 
     uint16_t max_size_;
     QueueConfig config_;

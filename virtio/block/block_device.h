@@ -28,7 +28,7 @@ struct BlockCounters {
     uint64_t errors = 0;         // requests answered with VIRTIO_BLK_S_IOERR
 };
 
-// One request queue. Offers FLUSH always, RO or DISCARD and WRITE_ZEROES, SEG_MAX, BLK_SIZE.
+// One request queue. Offers SEG_MAX and BLK_SIZE, and either RO or FLUSH, DISCARD and WRITE_ZEROES.
 class BlockDevice final : public Device, private DiskClient {
   public:
     // The disk, the loop and the lock outlive the device.
@@ -56,13 +56,13 @@ class BlockDevice final : public Device, private DiskClient {
         uint16_t head = 0;
         std::byte* status = nullptr;
         BlockRequest::Kind kind{};
-        uint64_t bytes = 0;
+        uint64_t length = 0;
     };
 
     void disk_completed(uint64_t tag, int error) override;
     void serve(DescriptorChain& chain);
     void finish(const Pending& pending, BlockStatus status);
-    void notify_driver();
+    static DiskJob job_of(BlockRequest& request, uint64_t tag);
 
     Disk& disk_;
     BlockOptions options_;

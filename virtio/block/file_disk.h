@@ -52,7 +52,7 @@ class FileDisk final : public Disk {
     FileDisk(OwnFd file, uint64_t capacity, FileDiskOptions options, EventLoop& loop,
              DeviceLock& lock);
     void work();
-    void complete(uint64_t epoch, const DiskJob& job, int error);
+    void complete(uint64_t epoch, DiskJob::Kind kind, uint64_t tag, int error);
     std::optional<int> try_at_once(DiskJob& job);
     [[nodiscard]] int run(DiskJob& job) const;
     void report(DiskJob::Kind kind, int error);
