@@ -1,4 +1,5 @@
-// What exec/ asks of the program it lives in: who a command runs as and which walls stand around it.
+// What exec/ asks of the program it lives in: who a command runs as and which walls stand around
+// it.
 #pragma once
 
 #include <sys/types.h>
@@ -20,8 +21,8 @@ struct Account {
     std::string shell;  // SHELL
 };
 
-// The walls around one command and everything it starts. Lives as long as the session; its destructor must not kill what
-// the command left running in the background.
+// The walls around one command and everything it starts. Lives as long as the session; its
+// destructor must not kill what the command left running in the background.
 class Enclosure {
   public:
     virtual ~Enclosure() = default;
@@ -29,16 +30,18 @@ class Enclosure {
     // Descriptor of the cgroup v2 directory the command is born in, or -1 to stay in ours.
     [[nodiscard]] virtual int cgroup() const { return -1; }
 
-    // Runs in the child between fork and exec, after its descriptors, session and terminal are in place: drops privileges,
-    // sets limits and filters. Only system calls: no allocation, no locks. Returns nullptr, or the name of the call that
-    // failed, with errno set; the command is then refused.
+    // Runs in the child between fork and exec, after its descriptors, session and terminal are in
+    // place: drops privileges, sets limits and filters. Only system calls: no allocation, no locks.
+    // Returns nullptr, or the name of the call that failed, with errno set; the command is then
+    // refused.
     [[nodiscard]] virtual const char* enter() noexcept = 0;
 
-    // Kills every process inside that is not in the command's process group any more, too. The session itself has already
-    // sent SIGKILL to the group.
+    // Kills every process inside that is not in the command's process group any more, too. The
+    // session itself has already sent SIGKILL to the group.
     virtual void kill_all() {}
 
-    // True when the kernel's OOM killer ended a process inside. Asked once, after the command was killed by a signal.
+    // True when the kernel's OOM killer ended a process inside. Asked once, after the command was
+    // killed by a signal.
     [[nodiscard]] virtual bool out_of_memory() { return false; }
 };
 
@@ -46,8 +49,9 @@ class Launcher {
   public:
     virtual ~Launcher() = default;
 
-    // The account behind `user`: a name, a uid or uid:gid; empty means the default user. An error becomes a refusal
-    // BAD_REQUEST with its message, so it names the user and what is wrong with it.
+    // The account behind `user`: a name, a uid or uid:gid; empty means the default user. An error
+    // becomes a refusal BAD_REQUEST with its message, so it names the user and what is wrong with
+    // it.
     [[nodiscard]] virtual Result<Account> account(std::string_view user) = 0;
 
     // Builds the walls for one command. An error becomes a refusal INTERNAL.

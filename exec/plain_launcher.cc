@@ -14,7 +14,8 @@ class NoWalls final : public Enclosure {
 };
 
 std::string variable_or(const char* name, const char* fallback) {
-    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody here changes the environment
+    const char* value =
+        std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody here changes the environment
     return value != nullptr && *value != '\0' ? value : fallback;
 }
 

@@ -15,12 +15,14 @@ namespace anchorhold::exec {
 class Session;
 
 struct ServerLimits {
-    size_t sessions = 256;                              // further streams are refused INTERNAL
-    Duration hang_up_grace = std::chrono::seconds(2);   // from SIGHUP to SIGKILL when a stream is lost
+    size_t sessions = 256;  // further streams are refused INTERNAL
+    Duration hang_up_grace =
+        std::chrono::seconds(2);  // from SIGHUP to SIGKILL when a stream is lost
 };
 
-// Owns the sessions. Everything happens on the loop's thread. Background processes of a command outlive its session: once
-// the command itself has ended, its output is drained until both ends are closed or quiet (exec/session.h), never longer.
+// Owns the sessions. Everything happens on the loop's thread. Background processes of a command
+// outlive its session: once the command itself has ended, its output is drained until both ends are
+// closed or quiet (exec/session.h), never longer.
 class ExecServer {
   public:
     // `loop` and `launcher` outlive the server. SIGPIPE must be ignored in the process.
@@ -30,21 +32,20 @@ class ExecServer {
     ExecServer(const ExecServer&) = delete;
     ExecServer& operator=(const ExecServer&) = delete;
 
-    // Serves one client on a connected stream (socket of any family), which becomes nonblocking. The client sends ExecStart
-    // first. A malformed or oversized frame ends this session and no other.
+    // Serves one client on a connected stream (socket of any family), which becomes nonblocking.
+    // The client sends ExecStart first. A malformed or oversized frame ends this session and no
+    // other.
     void serve(OwnFd stream);
 
-    // For a process that reaps orphans (PID 1): takes note of the end of `pid` when it is the command of a session, and
-    // reaps it. False when the pid is nobody's here: then the caller reaps it. Without such a caller sessions notice
-    // the end by themselves.
+    // For a process that reaps orphans (PID 1): takes note of the end of `pid` when it is the
+    // command of a session, and reaps it. False when the pid is nobody's here: then the caller
+    // reaps it. Without such a caller sessions notice the end by themselves.
     bool collect(pid_t pid);
 
     // Streams being served, including those whose command has not started yet.
     [[nodiscard]] size_t sessions() const { return sessions_.size(); }
 
   private:
-    void drop(uint64_t id);
-
     EventLoop& loop_;
     Launcher& launcher_;
     ServerLimits limits_;

@@ -1,0 +1,127 @@
+// The parent's half: clone3 and the meaning of reports. The child's half is child_main.cc.
+#include "exec/child.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "exec/child_main.h"
+
+namespace anchorhold::exec {
+namespace {
+
+std::string quoted(const std::string& text) {
+    return "'" + log::escaped(text, 200) + "'";
+}
+
+std::string refusal_text(const ChildReport& report, const Command& command) {
+    const std::string name = command_name(command);
+    const std::string why = errno_text(report.error);
+    const std::string detail = log::escaped(
+        std::string_view(report.detail, ::strnlen(report.detail, sizeof report.detail)));
+    switch (report.stage) {
+        case ChildStage::kExecuting:
+            break;
+        case ChildStage::kSetUp:
+            return "start " + name + ": " + detail + ": " + why;
+        case ChildStage::kDirectory:
+            return "working directory " + quoted(command.directory) + ": " + why;
+        case ChildStage::kInterpreterMissing:
+            return "execute " + name + ": its interpreter " +
+                   (detail.empty() ? "" : "'" + detail + "' ") + "does not exist in the image";
+        case ChildStage::kExecFailed:
+            if (report.error == ENOENT && !command.search_path.empty()) {
+                return name + " not found in PATH " + quoted(command.search_path);
+            }
+            if (report.error == E2BIG) {
+                return "execute " + name + ": arguments and environment are too large: " + why;
+            }
+            return "execute " + name + ": " + why;
+    }
+    return "start " + name + ": unknown report";
+}
+
+proto::ExecRefused::Reason refusal_reason(const ChildReport& report) {
+    switch (report.stage) {
+        case ChildStage::kDirectory:
+            return proto::ExecRefused::BAD_REQUEST;
+        case ChildStage::kInterpreterMissing:
+            return proto::ExecRefused::NOT_FOUND;
+        case ChildStage::kExecFailed:
+            return report.error == ENOENT || report.error == ENOTDIR
+                       ? proto::ExecRefused::NOT_FOUND
+                       : proto::ExecRefused::CANNOT_EXECUTE;
+        case ChildStage::kExecuting:
+        case ChildStage::kSetUp:
+            break;
+    }
+    return proto::ExecRefused::INTERNAL;
+}
+
+}  // namespace
+
+Result<StartedChild> start_child(const ChildRequest& request) {
+    sys::Pipe report = ANCHORHOLD_TRY(sys::pipe(O_NONBLOCK));
+    ChildPlan plan(request, report.write_end.get());
+    int pidfd = -1;
+    clone_args args{};
+    args.flags = CLONE_PIDFD;
+    args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+    args.exit_signal = SIGCHLD;
+    const int cgroup = request.enclosure.cgroup();
+    if (cgroup >= 0) {
+        // Born inside: moving a process into a cgroup waits for an RCU grace period, being born
+        // there does not.
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = static_cast<uint64_t>(cgroup);
+    }
+    const long pid = ::syscall(SYS_clone3, &args, sizeof args);
+    if (pid < 0) {
+        return fail_errno("clone3", command_name(request.command));
+    }
+    if (pid == 0) {
+        child_main(plan);
+    }
+    return StartedChild{static_cast<pid_t>(pid), OwnFd(pidfd), std::move(report.read_end)};
+}
+
+StartReport::State StartReport::read(int report, const Command& command) {
+    for (;;) {
+        ChildReport record{};
+        // Records are smaller than PIPE_BUF: they arrive whole.
+        const auto got =
+            sys::read_some(report, std::as_writable_bytes(std::span(&record, size_t{1})));
+        if (got && !got->has_value()) {
+            return State::kWaiting;
+        }
+        if (!got || **got != sizeof record) {
+            break;
+        }
+        if (record.stage == ChildStage::kExecuting) {
+            reached_exec_ = true;
+            tsc_exec_ = record.tsc;
+        } else {
+            refused_ = Refusal{refusal_reason(record), refusal_text(record, command)};
+        }
+    }
+    if (refused_) {
+        refusal_ = *refused_;
+        return State::kRefused;
+    }
+    if (!reached_exec_) {
+        refusal_ = {proto::ExecRefused::INTERNAL,
+                    "start " + command_name(command) + ": killed before it was executed"};
+        return State::kRefused;
+    }
+    return State::kExecuted;
+}
+
+}  // namespace anchorhold::exec

@@ -1,0 +1,67 @@
+// Starting a command's process: fork into its cgroup, stdio and session in place, walls up, exec;
+// failures told precisely.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "exec/command.h"
+#include "exec/launcher.h"
+#include "proto/exec.pb.h"
+
+namespace anchorhold::exec {
+
+enum class Controlling {
+    kNone,
+    kTerminal
+};  // kTerminal: descriptor 0 becomes the session's controlling terminal
+
+struct ChildRequest {
+    const Command& command;
+    Enclosure& enclosure;
+    int stdio[3] = {-1, -1, -1};  // become 0, 1 and 2
+    Controlling controlling = Controlling::kNone;
+};
+
+// A forked child on its way to exec.
+struct StartedChild {
+    pid_t pid = -1;
+    OwnFd pidfd;
+    OwnFd report;  // nonblocking; read it with StartReport
+};
+
+// Forks. The child leads its own session and process group. Fails only when the process itself
+// cannot be made.
+[[nodiscard]] Result<StartedChild> start_child(const ChildRequest& request);
+
+// Why a command was not run, as the client is told.
+struct Refusal {
+    proto::ExecRefused::Reason reason = proto::ExecRefused::INTERNAL;
+    std::string message;
+};
+
+// Collects what a child says through its report descriptor: nothing more to come means that exec
+// succeeded.
+class StartReport {
+  public:
+    enum class State { kWaiting, kExecuted, kRefused };
+
+    // Reads what is there; call when the descriptor is readable.
+    [[nodiscard]] State read(int report, const Command& command);
+
+    [[nodiscard]] uint64_t tsc_exec() const { return tsc_exec_; }      // valid once executed
+    [[nodiscard]] const Refusal& refusal() const { return refusal_; }  // valid once refused
+
+  private:
+    uint64_t tsc_exec_ = 0;
+    bool reached_exec_ = false;
+    std::optional<Refusal> refused_;
+    Refusal refusal_;
+};
+
+}  // namespace anchorhold::exec
