@@ -57,5 +57,6 @@ T unwrap(tl::expected<T, Error>&& result) {
     return std::move(*result);
 }
 inline void unwrap(tl::expected<void, Error>&&) {}
+inline void unwrap(const tl::expected<void, Error>&&) {}  // a const Status
 
 }  // namespace anchorhold::detail
