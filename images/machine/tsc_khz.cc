@@ -2,10 +2,11 @@
 //
 // An emulated guest reads the host's counter, and calibrating it inside the guest against an
 // emulated timer fails on a busy host; so the kernel is told (tsc_early_khz=, see qemu-args).
+#include <x86intrin.h>
+
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <x86intrin.h>
 
 namespace {
 
@@ -32,7 +33,7 @@ Sample sample() {
     return best;
 }
 
-} // namespace
+}  // namespace
 
 int main() {
     const auto first = sample();
