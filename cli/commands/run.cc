@@ -1,0 +1,132 @@
+// `anchorhold run`: one command in a new sandbox.
+#include <cstdlib>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "cli/exit_status.h"
+#include "cli/host.h"
+#include "cli/run_in_machine.h"
+#include "cli/run_local.h"
+#include "cli/run_options.h"
+#include "cli/run_report.h"
+#include "cli/terminal.h"
+#include "cli/text.h"
+
+namespace anchorhold::cli {
+namespace {
+
+// What the parser fills; strings where a unit has to be read.
+struct RunArguments {
+    RunOptions options;
+    std::string memory;
+    std::string disk;
+    std::string timeout;
+    bool remove = true;                     // what --rm asks for is what run does
+    std::vector<std::string> bare_command;  // given without "--"
+};
+
+// "KEY=VALUE" as it is; "KEY" with the value from our own environment, dropped where it is unset there.
+std::vector<std::string> resolve_environment(const std::vector<std::string>& given) {
+    std::vector<std::string> result;
+    for (const std::string& variable : given) {
+        if (variable.find('=') != std::string::npos) {
+            result.push_back(variable);
+        } else if (const char* value = std::getenv(variable.c_str())) {  // NOLINT(concurrency-mt-unsafe)
+            result.push_back(variable + "=" + value);
+        }
+    }
+    return result;
+}
+
+Result<RunOptions> complete(const RunArguments& arguments, const std::vector<std::string>& command) {
+    RunOptions options = arguments.options;
+    options.command = command.empty() ? arguments.bare_command : command;
+    if (options.command.empty()) {
+        return fail("run: no command; write: anchorhold run [OPTIONS] -- COMMAND [ARGUMENT…]");
+    }
+    if (!arguments.memory.empty()) {
+        options.sandbox.memory_bytes = ANCHORHOLD_TRY(parse_size(arguments.memory));
+    }
+    if (!arguments.disk.empty()) {
+        options.sandbox.disk_bytes = ANCHORHOLD_TRY(parse_size(arguments.disk));
+    }
+    if (!arguments.timeout.empty()) {
+        options.timeout = ANCHORHOLD_TRY(parse_duration(arguments.timeout));
+    }
+    for (const std::string& variable : options.environment) {
+        if (variable.empty() || variable.front() == '=') {
+            return fail(fmt::format("--env '{}': write KEY=VALUE or KEY", variable));
+        }
+    }
+    options.environment = resolve_environment(options.environment);
+    if (options.terminal) {
+        options.interactive = true;
+        if (!is_terminal(0)) {
+            return fail("--tty: standard input is not a terminal; leave --tty out, or run from one");
+        }
+    }
+    return options;
+}
+
+int run(const supervisor::Installation& installation, const RunArguments& arguments,
+        const std::vector<std::string>& command) {
+    const auto options = complete(arguments, command);
+    if (!options) {
+        print_error(options.error().message);
+        return kExitFailed;
+    }
+    // What no host can do is said before a host is looked for.
+    if (const Status valid = supervisor::validate(options->sandbox, UINT64_MAX); !valid) {
+        print_error(valid.error().message);
+        return kExitFailed;
+    }
+    return host_has_kvm() ? run_local(installation, *options) : run_in_machine(installation, *options);
+}
+
+}  // namespace
+
+void add_run(CommandLine& line) {
+    auto arguments = std::make_shared<RunArguments>();
+    RunOptions& options = arguments->options;
+    CLI::App* run_command = line.app.add_subcommand("run", "Run one command in a new sandbox: anchorhold run [OPTIONS] -- COMMAND [ARGUMENT…]");
+    run_command->footer(
+        "The sandbox is a microVM with a read-only image, a writable layer of its own and no network; it is gone when the command "
+        "ends.\nCtrl-C is the command's; a second one kills the sandbox.\n\nExamples:\n  anchorhold run -- uname -a\n"
+        "  anchorhold run --image debian -it -- bash\n  anchorhold run -i --timeout 10s -- sha256sum < file");
+    run_command->add_option("--image", options.sandbox.image,
+                            "Root image: a name (tiny, debian) or the path of an EROFS file")->capture_default_str();
+    run_command->add_option("--cpus", options.sandbox.cpus, "Processors, 1 to 8")->capture_default_str();
+    run_command->add_option("-m,--memory", arguments->memory, "Memory, at least 64M (default 512M)")
+        ->type_name("SIZE");
+    run_command->add_option("--disk", arguments->disk,
+                            "Size of the writable layer, a sparse file (default 4G); 0: in the guest's memory")
+        ->type_name("SIZE");
+    run_command->add_option("-e,--env", options.environment,
+                            "Environment variable for the command; KEY alone takes the value from here")
+        ->type_name("KEY[=VALUE]")->allow_extra_args(false);
+    run_command->add_option("-w,--workdir", options.working_directory, "Working directory (default: the user's home)")
+        ->type_name("DIR");
+    run_command->add_option("-u,--user", options.user, "User in the guest (default: agent, uid 1000)")
+        ->type_name("NAME|UID[:GID]");
+    run_command->add_flag("-i,--interactive", options.interactive, "Connect standard input");
+    run_command->add_flag("-t,--tty", options.terminal, "Give the command a terminal (implies -i)");
+    run_command->add_option("--timeout", arguments->timeout,
+                            "End the command after this time, with exit status 124")->type_name("DURATION");
+    run_command->add_option("--kernel", options.sandbox.kernel, "Another guest kernel (ELF vmlinux)")
+        ->type_name("FILE");
+    run_command->add_flag("--console", options.sandbox.console, "Show the guest kernel's messages on standard error");
+    run_command->add_flag("--rm", arguments->remove, "Accepted for familiarity: a sandbox of run is always removed");
+    run_command->add_flag("--json", options.json, "When it ends, one line of JSON about the run on standard error");
+    run_command->add_option("command", arguments->bare_command, "The command; after -- to keep its options apart")
+        ->type_name("COMMAND");
+    run_command->callback([&action = line.action, arguments, installation = &line.installation,
+                           command = &line.command] {
+        action = [arguments, installation, command] {
+            return run(*installation, *arguments, *command);
+        };
+    });
+}
+
+}  // namespace anchorhold::cli

@@ -1,0 +1,15 @@
+// From options to the message that starts a command, and to the descriptors it is connected to.
+#pragma once
+
+#include "cli/run_options.h"
+#include "exec/client.h"
+#include "proto/exec.pb.h"
+
+namespace anchorhold::cli {
+
+[[nodiscard]] proto::ExecStart exec_start(const RunOptions& options);
+
+// Our own standard streams; stdin only where the command is to have it.
+[[nodiscard]] exec::Stdio stdio_for(const RunOptions& options);
+
+}  // namespace anchorhold::cli

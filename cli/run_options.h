@@ -1,0 +1,28 @@
+// What `anchorhold run` was asked for, apart from how it was said.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "supervisor/spec.h"
+
+namespace anchorhold::cli {
+
+struct RunOptions {
+    supervisor::SandboxSpec sandbox;
+    std::vector<std::string> command;
+    std::vector<std::string> environment;  // KEY=VALUE
+    std::string working_directory;         // empty: the user's home
+    std::string user;                      // empty: the agent, uid 1000
+    bool interactive = false;              // stdin is the command's
+    bool terminal = false;                 // under a pseudo-terminal; implies interactive
+    std::optional<Duration> timeout;
+    bool json = false;                     // one line of JSON about the run, on stderr, when it ends
+};
+
+// The arguments that make another `anchorhold` do the same; sandbox.image and sandbox.kernel as given here.
+[[nodiscard]] std::vector<std::string> to_arguments(const RunOptions& options);
+
+}  // namespace anchorhold::cli

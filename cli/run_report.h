@@ -1,0 +1,28 @@
+// How a run ended, for people (one line on stderr, only when something failed) and for programs (--json).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "exec/client.h"
+#include "supervisor/timeline.h"
+
+namespace anchorhold::cli {
+
+struct RunReport {
+    int status = 0;
+    int signal = 0;
+    bool out_of_memory = false;
+    std::string error;  // one line; empty when there is nothing to say
+
+    void take(const exec::Exited& exited) {
+        signal = exited.signal;
+        out_of_memory = exited.out_of_memory;
+    }
+    void print(bool json, const supervisor::Timeline* timeline) const;
+};
+
+// "anchorhold: <message>" on stderr.
+void print_error(std::string_view message);
+
+}  // namespace anchorhold::cli

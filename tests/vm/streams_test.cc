@@ -1,0 +1,91 @@
+// Bytes through a sandbox arrive unchanged, in bounded memory, and readers may leave.
+#include <signal.h>
+
+#include <cstdio>
+#include <fstream>
+#include <random>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "base/sys.h"
+#include "vm/anchorhold.h"
+
+namespace anchorhold::vm_test {
+namespace {
+
+constexpr const char* kVolume = "256";  // MiB
+
+TEST(Streams, stdin_of_256_mib_arrives_unchanged) {
+    // The same bytes are hashed on both sides; anchorhold reads them from a pipe.
+    const std::string script = std::string("head -c ") + kVolume + "M /dev/urandom > /tmp/in-$$; " + program_path() +
+                               " run -i --memory 128M -- sha256sum < /tmp/in-$$; sha256sum < /tmp/in-$$; rm /tmp/in-$$";
+    FILE* pipe = ::popen(script.c_str(), "r");
+    ASSERT_NE(pipe, nullptr);
+    char first[128] = {};
+    char second[128] = {};
+    ASSERT_NE(std::fgets(first, sizeof first, pipe), nullptr);
+    ASSERT_NE(std::fgets(second, sizeof second, pipe), nullptr);
+    ::pclose(pipe);
+    EXPECT_STREQ(first, second);
+    EXPECT_EQ(std::string(first).size(), 68U);
+}
+
+TEST(Streams, stdout_of_256_mib_arrives_unchanged) {
+    // The guest prints its own hash last, on stderr.
+    const std::string script = program_path() + " run --memory 128M -- sh -c 'head -c " + kVolume +
+                               "M /dev/urandom | tee /proc/self/fd/3 3>&1 | sha256sum >&2' 2>/tmp/sum-$$ | sha256sum; cat /tmp/sum-$$; "
+                               "rm /tmp/sum-$$";
+    FILE* pipe = ::popen(script.c_str(), "r");
+    ASSERT_NE(pipe, nullptr);
+    char first[128] = {};
+    char second[128] = {};
+    ASSERT_NE(std::fgets(first, sizeof first, pipe), nullptr);
+    ASSERT_NE(std::fgets(second, sizeof second, pipe), nullptr);
+    ::pclose(pipe);
+    EXPECT_STREQ(first, second);
+}
+
+TEST(Streams, reader_that_goes_away_ends_the_command) {
+    Running running = Running::command({"yes"});
+    ASSERT_TRUE(running.wait_for("y\ny\n"));
+    running.close_output();
+    EXPECT_EQ(running.wait(), 128 + SIGPIPE);
+}
+
+TEST(Streams, stdin_not_asked_for_is_empty) {
+    const Completed done = run({"wc", "-c"});
+    EXPECT_EQ(done.out, "0\n") << done.err;
+}
+
+TEST(Streams, command_that_closes_its_stdin_does_not_stop_the_run) {
+    const Completed done = run({"sh", "-c", "exec <&-; echo done"}, {}, std::string(1 << 20, 'x'));
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_EQ(done.out, "done\n");
+}
+
+TEST(Streams, background_child_that_keeps_stdout_does_not_hang_the_run) {
+    const Completed done = run({"sh", "-c", "sleep 1000 & echo started"});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_EQ(done.out, "started\n");
+    EXPECT_FALSE(done.timed_out);
+}
+
+TEST(Streams, eight_sandboxes_at_once_keep_apart) {
+    std::vector<Running> running;
+    for (int i = 0; i < 8; ++i) {
+        running.push_back(Running::command({"sh", "-c", "for n in $(seq 2000); do echo line-" + std::to_string(i) + "; done"}));
+    }
+    for (int i = 0; i < 8; ++i) {
+        ASSERT_EQ(running[static_cast<size_t>(i)].wait(), 0) << running[static_cast<size_t>(i)].output();
+        const std::string line = "line-" + std::to_string(i) + "\n";
+        std::string expected;
+        for (int n = 0; n < 2000; ++n) {
+            expected += line;
+        }
+        EXPECT_EQ(running[static_cast<size_t>(i)].output(), expected);
+    }
+}
+
+}  // namespace
+}  // namespace anchorhold::vm_test
