@@ -1,24 +1,24 @@
 // Cutting a chain's segments into what a device asks for.
 #include "virtio/descriptor_chain.h"
 
-#include <algorithm>
-
 namespace anchorhold::virtio {
+
+ChainCursor::ChainCursor(std::span<const std::span<std::byte>> segments) : segments_(segments) {
+    for (const auto segment : segments) {
+        remaining_ += segment.size();
+    }
+}
 
 std::span<std::byte> ChainCursor::current() {
     while (index_ < segments_.size() && offset_ == segments_[index_].size()) {
         ++index_;
         offset_ = 0;
     }
-    return index_ < segments_.size() ? segments_[index_].subspan(offset_) : std::span<std::byte>();
-}
-
-uint64_t ChainCursor::remaining() const {
-    uint64_t bytes = 0;
-    for (size_t i = index_; i < segments_.size(); ++i) {
-        bytes += segments_[i].size();
+    if (index_ == segments_.size()) {
+        return {};
     }
-    return bytes - offset_;
+    const auto rest = segments_[index_].subspan(offset_);
+    return rest.first(std::min<uint64_t>(rest.size(), remaining_));
 }
 
 bool ChainCursor::read(std::span<std::byte> out) {

@@ -3,6 +3,7 @@
 
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -27,7 +28,10 @@ struct DescriptorChain {
 // Walks segments front to back, however the driver cut them (§2.7.4.1: no assumptions on framing).
 class ChainCursor {
   public:
-    explicit ChainCursor(std::span<const std::span<std::byte>> segments) : segments_(segments) {}
+    explicit ChainCursor(std::span<const std::span<std::byte>> segments);
+
+    // Leaves at most `bytes` of what remains.
+    void limit(uint64_t bytes) { remaining_ = std::min(remaining_, bytes); }
 
     // Copies the next bytes and moves on; false, with nothing copied or moved, when fewer remain.
     [[nodiscard]] bool read(std::span<std::byte> out);
@@ -38,16 +42,20 @@ class ChainCursor {
     // Returns how many bytes that is.
     uint64_t gather(uint64_t limit, std::vector<iovec>& out);
 
-    [[nodiscard]] uint64_t remaining() const;
+    [[nodiscard]] uint64_t remaining() const { return remaining_; }
 
   private:
-    // The rest of the current segment, empty ones skipped; empty at the end.
+    // What remains of the current segment, empty ones skipped; empty at the end.
     std::span<std::byte> current();
-    void advance(size_t bytes) { offset_ += bytes; }
+    void advance(size_t bytes) {
+        offset_ += bytes;
+        remaining_ -= bytes;
+    }
 
     std::span<const std::span<std::byte>> segments_;
     size_t index_ = 0;
     size_t offset_ = 0;
+    uint64_t remaining_ = 0;
 };
 
 }  // namespace anchorhold::virtio

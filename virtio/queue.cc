@@ -231,7 +231,9 @@ bool Queue::enable_notifications() {
         return false;
     }
     if (event_index_) {
-        ring_word(used_, available_event(size_)).store(next_available_, std::memory_order_relaxed);
+        // For the next buffer, whatever is waiting already: its kick has been.
+        ring_word(used_, available_event(size_))
+            .store(available_index(), std::memory_order_relaxed);
     } else {
         ring_word(used_, kRingFlags).store(0, std::memory_order_relaxed);
     }

@@ -70,15 +70,21 @@ class Connection {
     // Reads from the socket into guest memory. Returns the bytes, 0 when there is nothing now or never again.
     // The iovecs must not ask for more than credit().
     size_t read_stream(std::span<const iovec> into);
+    // How many receive buffers the next read should offer: grows while reads fill them, so that a busy stream costs few
+    // system calls and a quiet one pops no buffers in vain.
+    [[nodiscard]] size_t burst() const { return burst_; }
+    void filled_buffers(size_t offered, size_t filled);
     // Fills operation and credit for a data packet of `length` bytes.
     void fill_data(PacketHeader& header, uint32_t length);
 
     // --- from the guest
+    // The guest's request, which this established connection answers.
+    void accept(const PacketHeader& request) { learn_credit(request); }
     // `payload` holds exactly the header's length of readable bytes.
     Verdict receive(const PacketHeader& header, ChainCursor payload);
 
     // --- from the host's socket
-    // epoll events, edge-triggered. False when the connection was never answered and its host has left.
+    // epoll events, edge-triggered (so that a half-closed stream cannot spin). False when the connection was never answered and its host has left.
     [[nodiscard]] bool stream_event(uint32_t events);
     // Nothing is left to do with the socket: the caller stops watching it and calls close_stream().
     [[nodiscard]] bool stream_finished() const;
@@ -99,6 +105,7 @@ class Connection {
     void deliver(ChainCursor& payload, uint32_t length);
     void flush_backlog();
     void inbound_failed();
+    void note_stall();
     void finish_inbound_if_flushed();
     [[nodiscard]] uint32_t shutdown_flags() const;
 
@@ -132,6 +139,7 @@ class Connection {
     bool guest_receives_no_more_ = false;
     uint32_t shutdown_told_ = 0;          // kShutdown* flags the guest has heard from us
 
+    size_t burst_ = 1;
     uint64_t bytes_to_guest_ = 0;
     uint64_t bytes_from_guest_ = 0;
     std::vector<iovec> vectors_;

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
-#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -37,10 +37,11 @@ struct VsockCounters {
     uint64_t packets_dropped = 0;  // of the guest, not worth an answer
 };
 
-// Under the DeviceLock. receive(), connect(), and what takes packets run on the loop's thread; drop_all() anywhere.
+// Under the DeviceLock and on the loop's thread, except drop_all(): that on any thread.
 class Muxer {
   public:
-    // `output_ready` is called when there is something for the guest where there was nothing. References outlive the muxer.
+    // `output_ready` is called when a host's socket gave something to send, on the loop's thread with the lock held. After
+    // receive() and connect() the caller looks itself. References outlive the muxer.
     Muxer(uint64_t guest_cid, VsockLimits limits, StreamBackend& backend, EventLoop& loop,
           DeviceLock& lock, std::function<void()> output_ready);
     ~Muxer();
@@ -51,14 +52,15 @@ class Muxer {
     void receive(const PacketHeader& header, ChainCursor payload);
     Status connect(uint32_t guest_port, OwnFd stream);
 
-    // What to send next: a control packet, or payload of the connection whose turn it is.
+    // What to send next, in turn. Resets go first.
     [[nodiscard]] bool has_output() const { return !resets_.empty() || !ready_.empty(); }
-    // The connection at the head of the round when it has payload to send; nothing when a control packet goes first.
+    // The connection whose turn it is, if payload is what it has to send; then end_turn() must follow. Nothing when a
+    // control packet goes first, or when nothing is to be sent after all: ask has_output() again.
     [[nodiscard]] Connection* data_turn();
-    // A control packet with all fields filled; nothing when has_output() was a false alarm.
-    [[nodiscard]] std::optional<PacketHeader> take_control();
-    // Ends the turn of data_turn()'s connection: it goes to the back of the round if it has more.
+    // The connection goes to the back of the round if it has more to send.
     void end_turn();
+    // The control packet whose turn it is, complete. Only when has_output(), right after data_turn() gave nothing.
+    [[nodiscard]] PacketHeader take_control();
     // Addresses of a packet to the guest.
     void address(PacketHeader& header, StreamKey key) const;
 
@@ -70,17 +72,17 @@ class Muxer {
   private:
     struct Entry;
     void open(const PacketHeader& header, StreamKey key);
-    void settle(Connection& connection, Connection::Verdict verdict);
+    void settle(Entry& entry, Connection::Verdict verdict);
     void stream_event(uint64_t id, uint32_t events);
-    Connection* add(StreamKey key, OwnFd stream, Connection::State state);
-    void detach(Connection& connection);
-    void bury(uint64_t id);
-    void after_change(Connection& connection);
-    void queue(uint64_t id);
+    Result<Entry*> add(StreamKey key, OwnFd stream, Connection::State state);
+    void after_change(Entry& entry);
+    void detach(Entry& entry);
+    void release(uint64_t id);
+    void dig_graves();
     void push_reset(StreamKey key, uint16_t type);
     bool make_room();
-    [[nodiscard]] Connection* find(uint64_t id);
-    [[nodiscard]] std::optional<uint32_t> free_host_port(uint32_t guest_port);
+    [[nodiscard]] Entry* find(StreamKey key);
+    [[nodiscard]] uint32_t free_host_port(uint32_t guest_port);
 
     struct Reset {
         StreamKey key;
@@ -96,13 +98,13 @@ class Muxer {
 
     uint64_t next_id_ = 1;
     uint32_t next_host_port_;
-    std::unordered_map<uint64_t, std::unique_ptr<Entry>> entries_;
+    std::map<uint64_t, std::unique_ptr<Entry>> entries_;  // by id, so oldest first
     std::unordered_map<uint64_t, uint64_t> id_of_key_;  // both ports in one number -> id; not draining ones
     std::deque<uint64_t> ready_;                        // ids with something for the guest, in turn
     std::deque<Reset> resets_;
     std::vector<std::unique_ptr<Entry>> graveyard_;     // off the books, but their sockets are still watched
     DeferredCall dig_;                                  // empties it on the loop's thread
-    VsockCounters counters_;
+    VsockCounters counters_;                            // of what is over
 };
 
 }  // namespace anchorhold::virtio

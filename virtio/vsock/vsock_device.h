@@ -1,6 +1,8 @@
 // The socket device (virtio 1.2 §5.10): three queues in front of a muxer of streams.
 #pragma once
 
+#include <sys/uio.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -57,11 +59,11 @@ class VsockDevice final : public Device {
 
   private:
     void send_to_guest();
+    bool send_control(Queue& queue);
+    bool send_data(Queue& queue, Connection& connection);
     void receive_from_guest();
     void serve_events();
     [[nodiscard]] bool serving() const { return activation_.interrupt != nullptr; }
-    bool check(Queue& queue);
-    uint16_t send_data(Queue& queue, uint64_t connection);
 
     uint64_t guest_cid_;
     Muxer muxer_;
@@ -70,7 +72,9 @@ class VsockDevice final : public Device {
     bool reset_pending_ = false;
     bool receive_gated_ = false;
     uint16_t event_index_seen_ = 0;
-    std::vector<DescriptorChain> chains_;  // kept between batches for their memory
+    DescriptorChain chain_;                // these are kept for their memory
+    std::vector<DescriptorChain> burst_;
+    std::vector<iovec> vectors_;
 };
 
 }  // namespace anchorhold::virtio
