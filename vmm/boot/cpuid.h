@@ -1,0 +1,24 @@
+// What a vCPU says about itself: the host's CPUID made into the identity of one processor of this machine.
+#pragma once
+
+#include <linux/kvm.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace anchorhold::vmm {
+
+// Which processor of how many; index < count <= layout::kMaxVcpus.
+struct CpuIdentity {
+    uint32_t index;  // also its local APIC id
+    uint32_t count;
+};
+
+// The leaves for KVM_SET_CPUID2. From `supported` (KVM_GET_SUPPORTED_CPUID): adds the bits that KVM serves and leaves to
+// the VMM to announce (HYPERVISOR, TSC_DEADLINE, ARAT), numbers the processor, describes one package of `count` cores
+// without hyper-threads, and hides nested virtualisation and the performance counters.
+std::vector<kvm_cpuid_entry2> guest_cpuid(std::span<const kvm_cpuid_entry2> supported,
+                                          CpuIdentity identity);
+
+}  // namespace anchorhold::vmm

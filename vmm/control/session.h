@@ -1,0 +1,42 @@
+// One machine's life as the supervisor sees it: commands become calls, happenings become events.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "proto/vmm_control.pb.h"
+#include "vmm/control/control_channel.h"
+#include "vmm/machine/machine.h"
+
+namespace anchorhold::vmm {
+
+class Session {
+  public:
+    // `began` is when the process did. The channel outlives the session.
+    Session(ControlChannel& channel, TimePoint began);
+
+    // Builds the machine that the packet describes. Afterwards nothing more is opened.
+    Status prepare(Packet first);
+    // Runs it to its end and reports that. An error when the end could not be reported.
+    Status run();
+    // Reports that the machine could not be built or started.
+    Status report_failure(const Error& error);
+
+  private:
+    void obey(proto::VmmCommand command, std::vector<OwnFd> fds);
+    void send_statistics();
+    Status report_end(const MachineEnd& end);
+
+    ControlChannel& channel_;
+    proto::Started times_;
+    std::unique_ptr<EventLoop> loop_;
+    std::unique_ptr<Machine> machine_;
+    MachineEnd end_;
+    bool supervisor_gone_ = false;
+};
+
+}  // namespace anchorhold::vmm

@@ -1,0 +1,27 @@
+// The two simplest devices of a PC.
+#include "vmm/devices/reset_port.h"
+
+#include <algorithm>
+
+namespace anchorhold::vmm {
+namespace {
+
+constexpr std::byte kPulseReset{0xfe};
+
+}  // namespace
+
+void ResetPort::read(uint64_t, std::span<std::byte> data) {
+    std::fill(data.begin(), data.end(), std::byte{0});
+}
+
+void ResetPort::write(uint64_t, std::span<const std::byte> data) {
+    if (data[0] == kPulseReset) {
+        on_reset_();
+    }
+}
+
+void QuietPort::read(uint64_t, std::span<std::byte> data) {
+    std::fill(data.begin(), data.end(), answer_);
+}
+
+}  // namespace anchorhold::vmm

@@ -1,0 +1,49 @@
+// One KVM virtual processor: its registers, its identity, and running it.
+#pragma once
+
+#include <linux/kvm.h>
+
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "base/fd.h"
+#include "base/mapping.h"
+#include "base/result.h"
+
+namespace anchorhold::vmm::kvm {
+
+// Owns a vCPU descriptor and its kvm_run page. Belongs to the thread that runs it, except for request_exit().
+class Vcpu {
+  public:
+    Vcpu(OwnFd fd, OwnMapping run) : fd_(std::move(fd)), run_(std::move(run)) {}
+
+    Status set_cpuid(std::span<const kvm_cpuid_entry2> leaves) const;
+    [[nodiscard]] Result<kvm_sregs> special_registers() const;
+    Status set_special_registers(const kvm_sregs& registers) const;
+    Status set_registers(const kvm_regs& registers) const;
+    [[nodiscard]] Result<kvm_regs> registers() const;
+    Status set_msr(uint32_t index, uint64_t value) const;
+    [[nodiscard]] Result<uint64_t> msr(uint32_t index) const;
+
+    // Guest TSC = host TSC + offset (modulo 2^64), and the guest's TSC frequency in kHz.
+    [[nodiscard]] Result<uint64_t> tsc_offset() const;
+    [[nodiscard]] Result<uint64_t> tsc_khz() const;
+
+    // KVM_RUN. True when state() holds an exit to handle; false when a signal or request_exit() ended it early.
+    Result<bool> run() const;
+
+    // What the last run() ended with, and where answers to the guest are put.
+    [[nodiscard]] kvm_run& state() const { return *reinterpret_cast<kvm_run*>(run_.data()); }
+    // `length` bytes of the kvm_run mapping from `offset`, where port I/O data lies; empty when out of it.
+    [[nodiscard]] std::span<uint8_t> shared_bytes(uint64_t offset, uint64_t length) const;
+
+    // Makes the current or next run() return false. From any thread; send the runner a signal afterwards.
+    void request_exit() const;
+
+  private:
+    OwnFd fd_;
+    OwnMapping run_;
+};
+
+}  // namespace anchorhold::vmm::kvm

@@ -1,0 +1,61 @@
+// The virtio devices of a machine, made from its configuration.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/result.h"
+#include "memory/guest_memory.h"
+#include "proto/vmm_control.pb.h"
+#include "virtio/balloon/balloon_device.h"
+#include "virtio/block/block_device.h"
+#include "virtio/block/file_disk.h"
+#include "virtio/rng/rng_device.h"
+#include "virtio/vsock/channel_backend.h"
+#include "virtio/vsock/vsock_device.h"
+#include "vmm/boot/command_line.h"
+#include "vmm/control/configuration.h"
+#include "vmm/machine/device_slot.h"
+
+namespace anchorhold::vmm {
+
+// Made, used and destroyed on the loop's thread. Members that say so want the DeviceLock held.
+class DeviceSet {
+  public:
+    // A host file behind a device failed: "block vdb", "write: No space left on device". On the loop's thread.
+    using FailureHandler = std::function<void(std::string device, std::string detail)>;
+
+    // The memory, the loop and the lock outlive the devices. Takes disks and channels out of the configuration.
+    static Result<std::unique_ptr<DeviceSet>> create(Configuration& configuration,
+                                                     const memory::GuestMemory& memory,
+                                                     EventLoop& loop, virtio::DeviceLock& lock,
+                                                     FailureHandler on_failure);
+
+    // In the order in which the kernel is to find them.
+    [[nodiscard]] std::vector<DevicePlace> places() const;
+    Status attach(const kvm::Vm& vm, Bus& registers);
+
+    // Under the DeviceLock.
+    [[nodiscard]] virtio::VsockDevice& vsock() { return *vsock_; }
+    [[nodiscard]] virtio::BalloonDevice& balloon() { return *balloon_; }
+    void count(proto::Statistics& statistics) const;
+
+  private:
+    DeviceSet() = default;
+    Status add_disk(DiskConfiguration configuration, EventLoop& loop, virtio::DeviceLock& lock,
+                    const FailureHandler& on_failure);
+    Status add_slot(const DeviceSlot::Parts& parts, Kicks kicks);
+
+    virtio::ChannelBackend streams_;
+    std::unique_ptr<virtio::VsockDevice> vsock_;
+    std::vector<std::unique_ptr<virtio::FileDisk>> disks_;
+    std::vector<std::unique_ptr<virtio::BlockDevice>> blocks_;
+    std::unique_ptr<virtio::RngDevice> rng_;
+    std::unique_ptr<virtio::BalloonDevice> balloon_;
+    std::vector<std::unique_ptr<DeviceSlot>> slots_;  // last: gone before the devices they serve
+};
+
+}  // namespace anchorhold::vmm

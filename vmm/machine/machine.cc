@@ -1,0 +1,183 @@
+// How the parts of a machine are put together, and in which order.
+#include "vmm/machine/machine.h"
+
+#include <x86intrin.h>
+
+#include <mutex>
+#include <utility>
+
+#include "vmm/boot/command_line.h"
+#include "vmm/boot/cpuid.h"
+#include "vmm/boot/entry_state.h"
+#include "vmm/boot/loader.h"
+#include "vmm/boot/mp_table.h"
+#include "vmm/boot/start_info.h"
+#include "vmm/kvm/system.h"
+#include "vmm/layout.h"
+
+namespace anchorhold::vmm {
+namespace {
+
+uint64_t now_ns() {
+    return static_cast<uint64_t>(steady_clock().now().time_since_epoch().count());
+}
+
+// The error of `result`, as that of `part`.
+template <typename T>
+Result<T> named(std::string_view part, Result<T> result) {
+    if (!result) {
+        return tl::unexpected(result.error().within(part));
+    }
+    return result;
+}
+
+ConsoleTail::LineSink line_sink(Console console, EventLoop& loop,
+                                const std::function<void(std::string)>& on_console) {
+    if (console == Console::kSilent) {
+        return nullptr;
+    }
+    return [&loop, &on_console](std::string_view line) {
+        loop.post([&on_console, text = std::string(line)] { on_console(text); });
+    };
+}
+
+}  // namespace
+
+Machine::Machine(EventLoop& loop, Handlers handlers, Console console)
+    : loop_(loop),
+      handlers_(std::move(handlers)),
+      console_(line_sink(console, loop, handlers_.on_console)),
+      serial_(console_),
+      reset_port_([this] {
+          vcpu_environment_.ending = true;
+          end({MachineEnd::Reason::kReset, {}});
+      }),
+      quiet_zero_(std::byte{0}),
+      quiet_ones_(std::byte{0xff}),
+      vcpu_environment_{.ports = ports_,
+                        .registers = registers_,
+                        .lock = lock_,
+                        .on_end = [this](MachineEnd reason) { end(std::move(reason)); }} {}
+
+Result<std::unique_ptr<Machine>> Machine::build(Configuration configuration, EventLoop& loop,
+                                                Handlers handlers, proto::Started& times) {
+    std::unique_ptr<Machine> machine(
+        new Machine(loop, std::move(handlers), configuration.console));
+    machine->memory_ =
+        ANCHORHOLD_TRY(named("memory", memory::GuestMemory::create(configuration.memory_bytes)));
+    ANCHORHOLD_TRY(named("KVM", machine->create_kvm(configuration, times)));
+    machine->devices_ = ANCHORHOLD_TRY(
+        DeviceSet::create(configuration, *machine->memory_, loop, machine->lock_,
+                          machine->handlers_.on_backend_failure));
+    ANCHORHOLD_TRY(
+        named("devices", machine->devices_->attach(*machine->vm_, machine->registers_)));
+    machine->add_ports();
+    times.set_created_ns(now_ns());
+    ANCHORHOLD_TRY(machine->load(configuration));
+    times.set_loaded_ns(now_ns());
+    return machine;
+}
+
+Status Machine::create_kvm(Configuration& configuration, proto::Started& times) {
+    const auto system = ANCHORHOLD_TRY(kvm::System::adopt(std::move(configuration.kvm)));
+    const uint64_t began = now_ns();
+    vm_ = std::make_unique<kvm::Vm>(ANCHORHOLD_TRY(system.create_vm()));
+    times.set_create_vm_ns(now_ns() - began);
+    ANCHORHOLD_TRY(vm_->reserve_real_mode_pages(layout::kTss, layout::kIdentityMap));
+    ANCHORHOLD_TRY(vm_->create_irqchip());
+    for (const memory::Region& region : memory_->regions()) {
+        ANCHORHOLD_TRY(vm_->set_memory(
+            {region.slot, region.guest.value(), region.size, region.host}));
+    }
+    const auto supported = ANCHORHOLD_TRY(system.supported_cpuid());
+    for (uint32_t index = 0; index < configuration.vcpus; ++index) {
+        kvm::Vcpu vcpu = ANCHORHOLD_TRY(vm_->create_vcpu(index));
+        ANCHORHOLD_TRY(vcpu.set_cpuid(guest_cpuid(supported, {index, configuration.vcpus})));
+        vcpus_.push_back(std::make_unique<VcpuThread>(std::move(vcpu), vcpu_environment_));
+    }
+    return {};
+}
+
+Status Machine::load(Configuration& configuration) {
+    const LoadedKernel kernel =
+        ANCHORHOLD_TRY(named("kernel", load_kernel(*memory_, configuration.kernel.get())));
+    const memory::GuestRange initrd = ANCHORHOLD_TRY(
+        named("initrd", load_initrd(*memory_, configuration.initrd.get(), kernel.end)));
+    const auto table = mp_table(configuration.vcpus);
+    static_cast<void>(memory_->write(memory::GuestAddress(layout::kMpTable), table));
+    const KernelOutput output = configuration.console == Console::kForwarded
+                                    ? KernelOutput::kEverything
+                                    : KernelOutput::kPanicsOnly;
+    ANCHORHOLD_TRY(write_start_info(
+        *memory_,
+        kernel_command_line(output, devices_->places(), configuration.kernel_arguments), initrd));
+    return named("KVM", set_pvh_entry(vcpus_.front()->vcpu(), kernel.entry, layout::kStartInfo));
+}
+
+void Machine::add_ports() {
+    ports_.add(kSerialPort, kSerialPorts, serial_);
+    ports_.add(kKeyboardCommandPort, 1, reset_port_);
+}
+
+Status Machine::start(proto::Started& times) {
+    ANCHORHOLD_TRY(prepare_vcpu_signal());
+    const kvm::Vcpu& boot = vcpus_.front()->vcpu();
+    times.set_guest_tsc_offset(ANCHORHOLD_TRY(boot.tsc_offset()));
+    times.set_tsc_khz(boot.tsc_khz().value_or(0));
+    times.set_host_tsc(__rdtsc());
+    times.set_run_ns(now_ns());
+    for (const auto& vcpu : vcpus_) {
+        ANCHORHOLD_TRY(vcpu->start());
+    }
+    return {};
+}
+
+void Machine::stop() {
+    for (const auto& vcpu : vcpus_) {
+        vcpu->interrupt();
+    }
+    for (const auto& vcpu : vcpus_) {
+        vcpu->stop();
+    }
+}
+
+void Machine::end(MachineEnd reason) {
+    loop_.post([this, reason = std::move(reason)] {
+        if (!std::exchange(ended_, true)) {
+            handlers_.on_end(reason);
+        }
+    });
+}
+
+Status Machine::connect(uint32_t guest_port, OwnFd stream) {
+    const std::scoped_lock hold(lock_);
+    return devices_->vsock().connect(guest_port, std::move(stream));
+}
+
+void Machine::set_balloon(uint64_t target_bytes) {
+    const std::scoped_lock hold(lock_);
+    devices_->balloon().set_target(target_bytes / layout::kPageSize);
+}
+
+proto::Statistics Machine::statistics() {
+    proto::Statistics statistics;
+    uint64_t port_exits = 0;
+    uint64_t register_exits = 0;
+    for (const auto& vcpu : vcpus_) {
+        port_exits += vcpu->port_exits();
+        register_exits += vcpu->register_exits();
+    }
+    statistics.set_exits_io(port_exits);
+    statistics.set_exits_mmio(register_exits);
+    const std::scoped_lock hold(lock_);
+    statistics.set_unknown_accesses(ports_.unknown_accesses() + registers_.unknown_accesses());
+    devices_->count(statistics);
+    return statistics;
+}
+
+std::string Machine::console_tail() {
+    const std::scoped_lock hold(lock_);
+    return console_.text();
+}
+
+}  // namespace anchorhold::vmm
