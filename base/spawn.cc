@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,6 +38,7 @@ struct Plan {
     int executable;
     int report;
     int lowest_free;  // first number above all targets
+    pid_t parent;
 };
 
 [[noreturn]] void child_main(const SpawnRequest& request, Plan& plan) {
@@ -48,6 +50,12 @@ struct Plan {
     }
     if (request.new_session) {
         ::setsid();
+    }
+    if (request.parent_death_signal != 0) {
+        ::prctl(PR_SET_PDEATHSIG, request.parent_death_signal);
+        if (::getppid() != plan.parent) {  // it ended before the signal was asked for
+            ::_exit(127);
+        }
     }
     bool ok = true;
     // First out of the way of the targets, then onto them.
@@ -88,7 +96,8 @@ struct Plan {
 Result<Child> spawn(const SpawnRequest& request) {
     sys::Pipe report = ANCHORHOLD_TRY(sys::pipe());
     Plan plan{pointers(request.arguments), pointers(request.environment), request.descriptors,
-              request.executable,          report.write_end.get(),        3};
+              request.executable,          report.write_end.get(),        3,
+              ::getpid()};
     for (const auto& move : plan.moves) {
         plan.lowest_free = std::max(plan.lowest_free, move.second + 1);
     }

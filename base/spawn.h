@@ -20,6 +20,7 @@ struct SpawnRequest {
     std::vector<std::string> environment;     // the whole environment
     std::vector<std::pair<int, int>> descriptors;  // (ours, the child's number); all others are closed in the child
     bool new_session = false;                 // setsid(): out of reach of the terminal's signals
+    int parent_death_signal = 0;  // sent to the child when the *thread* that spawned it ends; 0: none
 };
 
 // How a child ended.
