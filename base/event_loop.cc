@@ -76,7 +76,9 @@ void EventLoop::remove(int fd) {
 
 EventLoop::TimerId EventLoop::add_timer(Duration delay, Task task) {
     const TimerId id = next_timer_++;
-    const TimePoint when = clock_.now() + std::max(delay, Duration::zero());
+    const TimePoint now = clock_.now();
+    // A delay beyond the end of the clock means never, not an overflow into the past.
+    const TimePoint when = now + std::clamp(delay, Duration::zero(), TimePoint::max() - now);
     timers_.emplace(std::pair(when, id), std::move(task));
     timer_times_[id] = when;
     return id;
@@ -116,7 +118,9 @@ void EventLoop::run_posted() {
 void EventLoop::run_timers() {
     // Only those due when we began: a timer that re-arms itself with no delay must not starve descriptors.
     const TimePoint now = clock_.now();
-    while (!timers_.empty() && timers_.begin()->first.first <= now) {
+    const TimerId first_new = next_timer_;
+    while (!timers_.empty() && timers_.begin()->first.first <= now &&
+           timers_.begin()->first.second < first_new) {
         auto node = timers_.extract(timers_.begin());
         timer_times_.erase(node.key().second);
         node.mapped()();
