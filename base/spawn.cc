@@ -35,19 +35,27 @@ struct Plan {
     std::vector<char*> argv;
     std::vector<char*> envp;
     std::vector<std::pair<int, int>> moves;  // (ours, target), with ours above every target
-    int executable;
     int report;
     int lowest_free;  // first number above all targets
     pid_t parent;
 };
 
+[[noreturn]] void refuse(int report, int code) {
+    [[maybe_unused]] const ssize_t written = ::write(report, &code, sizeof code);
+    ::_exit(127);
+}
+
+// A close-on-exec copy out of the way of every target.
+int move_away(int fd, const Plan& plan) { return ::fcntl(fd, F_DUPFD_CLOEXEC, plan.lowest_free); }
+
 [[noreturn]] void child_main(const SpawnRequest& request, Plan& plan) {
-    sigset_t none;
-    sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    // Handlers first: what comes once signals are unblocked must not run our parent's.
     for (int number = 1; number < NSIG; ++number) {
         ::signal(number, SIG_DFL);
     }
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
     if (request.new_session) {
         ::setsid();
     }
@@ -57,38 +65,41 @@ struct Plan {
             ::_exit(127);
         }
     }
-    bool ok = true;
+    const int report = move_away(plan.report, plan);
+    if (report < 0) {
+        refuse(plan.report, errno);
+    }
     // First out of the way of the targets, then onto them.
     for (auto& [ours, target] : plan.moves) {
-        ours = ::fcntl(ours, F_DUPFD_CLOEXEC, plan.lowest_free);
-        ok = ok && ours >= 0;
+        ours = move_away(ours, plan);
+        if (ours < 0) {
+            refuse(report, errno);
+        }
     }
-    plan.executable =
-        plan.executable < 0 ? -1 : ::fcntl(plan.executable, F_DUPFD_CLOEXEC, plan.lowest_free);
-    plan.report = ::fcntl(plan.report, F_DUPFD_CLOEXEC, plan.lowest_free);
+    const int executable = request.executable < 0 ? -1 : move_away(request.executable, plan);
+    if (request.executable >= 0 && executable < 0) {
+        refuse(report, errno);
+    }
     for (const auto& [ours, target] : plan.moves) {
-        ok = ok && ::dup2(ours, target) >= 0;
-    }
-    if (ok) {
-        ::syscall(SYS_close_range, plan.lowest_free, ~0U, CLOSE_RANGE_CLOEXEC);
-        // Numbers between the targets that were not asked for.
-        for (int fd = 0; fd < plan.lowest_free; ++fd) {
-            const bool wanted = std::any_of(plan.moves.begin(), plan.moves.end(),
-                                            [&](const auto& move) { return move.second == fd; });
-            if (!wanted) {
-                ::close(fd);
-            }
-        }
-        if (plan.executable >= 0) {
-            ::syscall(SYS_execveat, plan.executable, "", plan.argv.data(), plan.envp.data(),
-                      AT_EMPTY_PATH);
-        } else {
-            ::execve(request.path.c_str(), plan.argv.data(), plan.envp.data());
+        if (::dup2(ours, target) < 0) {
+            refuse(report, errno);
         }
     }
-    const int code = errno;
-    [[maybe_unused]] const ssize_t written = ::write(plan.report, &code, sizeof code);
-    ::_exit(127);
+    ::syscall(SYS_close_range, plan.lowest_free, ~0U, CLOSE_RANGE_CLOEXEC);
+    // Numbers between the targets that were not asked for.
+    for (int fd = 0; fd < plan.lowest_free; ++fd) {
+        const bool wanted = std::any_of(plan.moves.begin(), plan.moves.end(),
+                                        [&](const auto& move) { return move.second == fd; });
+        if (!wanted) {
+            ::close(fd);
+        }
+    }
+    if (executable >= 0) {
+        ::syscall(SYS_execveat, executable, "", plan.argv.data(), plan.envp.data(), AT_EMPTY_PATH);
+    } else {
+        ::execve(request.path.c_str(), plan.argv.data(), plan.envp.data());
+    }
+    refuse(report, errno);
 }
 
 }  // namespace
@@ -96,8 +107,7 @@ struct Plan {
 Result<Child> spawn(const SpawnRequest& request) {
     sys::Pipe report = ANCHORHOLD_TRY(sys::pipe());
     Plan plan{pointers(request.arguments), pointers(request.environment), request.descriptors,
-              request.executable,          report.write_end.get(),        3,
-              ::getpid()};
+              report.write_end.get(), 3, ::getpid()};
     for (const auto& move : plan.moves) {
         plan.lowest_free = std::max(plan.lowest_free, move.second + 1);
     }
