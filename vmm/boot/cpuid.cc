@@ -135,4 +135,13 @@ std::vector<kvm_cpuid_entry2> guest_cpuid(std::span<const kvm_cpuid_entry2> supp
     return leaves;
 }
 
+uint64_t extended_states(std::span<const kvm_cpuid_entry2> leaves) {
+    for (const kvm_cpuid_entry2& leaf : leaves) {
+        if (leaf.function == 0xd && leaf.index == 0) {
+            return (uint64_t{leaf.edx} << 32) | leaf.eax;
+        }
+    }
+    return 0;
+}
+
 }  // namespace anchorhold::vmm

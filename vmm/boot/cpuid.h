@@ -21,4 +21,7 @@ struct CpuIdentity {
 std::vector<kvm_cpuid_entry2> guest_cpuid(std::span<const kvm_cpuid_entry2> supported,
                                           CpuIdentity identity);
 
+// The extended states (XCR0) that `leaves` offer; 0 where XSAVE is not offered.
+uint64_t extended_states(std::span<const kvm_cpuid_entry2> leaves);
+
 }  // namespace anchorhold::vmm

@@ -75,6 +75,13 @@ Result<uint64_t> Vcpu::msr(uint32_t index) const {
     return uint64_t{request.entry.data};
 }
 
+Status Vcpu::set_xcr0(uint64_t states) const {
+    kvm_xcrs registers{};
+    registers.nr_xcrs = 1;
+    registers.xcrs[0].value = states;
+    return command(fd_.get(), KVM_SET_XCRS, "KVM_SET_XCRS", &registers);
+}
+
 Result<uint64_t> Vcpu::tsc_offset() const {
     uint64_t offset = 0;
     kvm_device_attr attribute{};

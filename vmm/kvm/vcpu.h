@@ -26,6 +26,9 @@ class Vcpu {
     Status set_msr(uint32_t index, uint64_t value) const;
     [[nodiscard]] Result<uint64_t> msr(uint32_t index) const;
 
+    // XCR0, the extended states that XSAVE handles. KVM_SET_XCRS.
+    Status set_xcr0(uint64_t states) const;
+
     // Guest TSC = host TSC + offset (modulo 2^64), and the guest's TSC frequency in kHz.
     [[nodiscard]] Result<uint64_t> tsc_offset() const;
     [[nodiscard]] Result<uint64_t> tsc_khz() const;

@@ -92,7 +92,13 @@ Status Machine::create_kvm(Configuration& configuration, proto::Started& times) 
     const auto supported = ANCHORHOLD_TRY(system.supported_cpuid());
     for (uint32_t index = 0; index < configuration.vcpus; ++index) {
         kvm::Vcpu vcpu = ANCHORHOLD_TRY(vm_->create_vcpu(index));
-        ANCHORHOLD_TRY(vcpu.set_cpuid(guest_cpuid(supported, {index, configuration.vcpus})));
+        const auto leaves = guest_cpuid(supported, {index, configuration.vcpus});
+        ANCHORHOLD_TRY(vcpu.set_cpuid(leaves));
+        // What the guest will set itself. Where SVM is emulated, KVM does not see it do so and would go on reporting the
+        // sizes of too few states; Linux then gives up XSAVE.
+        if (const uint64_t states = extended_states(leaves); states != 0) {
+            ANCHORHOLD_TRY(vcpu.set_xcr0(states));
+        }
         vcpus_.push_back(std::make_unique<VcpuThread>(std::move(vcpu), vcpu_environment_));
     }
     return {};
