@@ -1,0 +1,79 @@
+// ControlRequest in, ControlAnswer out.
+#include "guest-init/control.h"
+
+#include <string_view>
+#include <utility>
+
+#include "base/log.h"
+#include "exec/frame_stream.h"
+#include "proto/frame.h"
+#include "proto/guest_control.pb.h"
+
+namespace anchorhold::guest_init {
+namespace {
+
+constexpr Duration kAnswerTime =
+    std::chrono::milliseconds(200);  // for the host to take the last answer
+
+}  // namespace
+
+class ControlServer::Connection final : private exec::FrameStream::Handler {
+  public:
+    Connection(ControlServer& server, OwnFd stream)
+        : server_(server),
+          stream_(server.loop_, std::move(stream), proto::kMaxControlFrame, *this) {}
+    ~Connection() override { server_.loop_.cancel_timer(timer_); }
+
+  private:
+    void on_frame(std::string_view message) override {
+        const auto request = proto::parse<proto::ControlRequest>(message, "control request");
+        if (!request || request->request_case() == proto::ControlRequest::REQUEST_NOT_SET) {
+            log::warning("control: a request that is not in the protocol");
+            stream_.close();
+            remove();
+            return;
+        }
+        const Status ended = server_.actions_.prepare_power_off();
+        proto::ControlAnswer answer;
+        if (!ended) {
+            answer.set_error(ended.error().message);
+        }
+        stream_.send(answer);
+        stream_.finish();
+        // The host closes once it has the answer; one that does not gets its reset all the same.
+        powering_off_ = true;
+        timer_ = server_.loop_.add_timer(kAnswerTime, server_.actions_.reset);
+    }
+    void on_drained() override {}
+    void on_lost(const Error& /*error*/) override {
+        if (powering_off_) {
+            server_.actions_.reset();
+        }
+        remove();
+    }
+
+    void remove() {
+        server_.loop_.post([this, &server = server_, alive = std::weak_ptr(server_.alive_)] {
+            if (!alive.expired()) {
+                server.connections_.remove_if(
+                    [this](const auto& one) { return one.get() == this; });
+            }
+        });
+    }
+
+    ControlServer& server_;
+    exec::FrameStream stream_;
+    EventLoop::TimerId timer_ = 0;
+    bool powering_off_ = false;
+};
+
+ControlServer::ControlServer(EventLoop& loop, Actions actions)
+    : loop_(loop), actions_(std::move(actions)) {}
+
+ControlServer::~ControlServer() = default;
+
+void ControlServer::serve(OwnFd stream) {
+    connections_.push_back(std::make_unique<Connection>(*this, std::move(stream)));
+}
+
+}  // namespace anchorhold::guest_init

@@ -1,0 +1,19 @@
+// Settings of the guest kernel: name, loopback, limits that every process inherits, sysctls.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace anchorhold::guest_init {
+
+struct Sysctl {
+    const char* path;  // below /proc/sys/
+    const char* value;
+    const char* reason;
+};
+
+// Applies all of it; what fails is added to `warnings`. `proc` is where proc is mounted writable
+// now.
+void apply_system_settings(const std::string& proc, std::vector<std::string>& warnings);
+
+}  // namespace anchorhold::guest_init
