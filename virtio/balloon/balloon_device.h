@@ -30,7 +30,7 @@ class BalloonDevice final : public Device {
   public:
     // References outlive the device.
     BalloonDevice(const memory::GuestMemory& memory, EventLoop& loop, DeviceLock& lock);
-    ~BalloonDevice() override;
+    ~BalloonDevice() override = default;
     BalloonDevice(const BalloonDevice&) = delete;
     BalloonDevice& operator=(const BalloonDevice&) = delete;
 

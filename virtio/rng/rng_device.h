@@ -19,7 +19,7 @@ class RngDevice final : public Device {
   public:
     // The loop and the lock outlive the device.
     RngDevice(EventLoop& loop, DeviceLock& lock);
-    ~RngDevice() override;
+    ~RngDevice() override = default;
     RngDevice(const RngDevice&) = delete;
     RngDevice& operator=(const RngDevice&) = delete;
 
