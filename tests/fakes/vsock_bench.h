@@ -33,7 +33,7 @@ struct VsockBench : Bench {
     OwnFd host_connects(uint32_t guest_port);
     // Everything readable now.
     static std::string read_all(int fd);
-    // True at end of file.
+    // True at end of file, also one that says that bytes of ours were never read.
     static bool at_end(int fd);
     static size_t write(int fd, std::string_view text);
 

@@ -68,9 +68,14 @@ bool Connection::has_control() const {
     if (state_ == State::kDraining) {
         return false;
     }
-    return request_due_ || response_due_ || credit_request_due_ ||
-           (credit_update_due_ && !has_data()) ||  // data tells it on the way
-           (state_ == State::kEstablished && shutdown_flags() != shutdown_told_);
+    return request_due_ || response_due_ || credit_request_due_ || shutdown_due() ||
+           (credit_update_due_ && !has_data());  // data tells it on the way
+}
+
+bool Connection::shutdown_due() const {
+    // After a hang-up what is left to read comes first, so that one packet says that both directions are over.
+    return state_ == State::kEstablished && shutdown_flags() != shutdown_told_ &&
+           !(hung_up_ && has_data());
 }
 
 void Connection::fill_credit(PacketHeader& header) {
@@ -89,7 +94,7 @@ void Connection::take_control(PacketHeader& header) {
     } else if (response_due_) {
         operation = Operation::kResponse;
         response_due_ = false;
-    } else if (state_ == State::kEstablished && shutdown_flags() != shutdown_told_) {
+    } else if (shutdown_due()) {
         operation = Operation::kShutdown;
         shutdown_told_ = shutdown_flags();
         header.flags = shutdown_told_;

@@ -106,6 +106,7 @@ class Connection {
     void flush_backlog();
     void inbound_failed();
     void note_stall();
+    [[nodiscard]] bool shutdown_due() const;
     void finish_inbound_if_flushed();
     [[nodiscard]] uint32_t shutdown_flags() const;
 
