@@ -3,10 +3,18 @@
 
 #include <cstring>
 
+#include <google/protobuf/stubs/logging.h>
+
 #include "base/check.h"
 #include "base/endian.h"
 
 namespace anchorhold::proto {
+namespace {
+
+// The library would write to our stderr what a guest made it complain about; parse() tells its caller.
+[[maybe_unused]] auto* const former_log_handler = google::protobuf::SetLogHandler(nullptr);
+
+}  // namespace
 
 void append_frame(std::string& out, const google::protobuf::MessageLite& message) {
     const size_t size = message.ByteSizeLong();
