@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <cmath>
+
 #include <fmt/format.h>
 
 namespace anchorhold::supervisor {
@@ -15,9 +17,9 @@ std::string display_size(uint64_t bytes) {
         value /= 1024;
         ++unit;
     }
-    return value == static_cast<double>(static_cast<uint64_t>(value))
-               ? fmt::format("{:.0f} {}", value, kUnits[unit])
-               : fmt::format("{:.1f} {}", value, kUnits[unit]);
+    // Rounded down: "64.0 MiB" must not stand for a byte less than 64 MiB.
+    return value == std::floor(value) ? fmt::format("{:.0f} {}", value, kUnits[unit])
+                                      : fmt::format("{:.1f} {}", std::floor(value * 10) / 10, kUnits[unit]);
 }
 
 Status validate(const SandboxSpec& spec, uint64_t host_memory_bytes) {
