@@ -35,10 +35,13 @@ static_assert(sizeof(ErofsSuperblock) == 48);
 constexpr uint32_t kErofsMagic = 0xE0F5E1E2;
 constexpr uint64_t kSuperblockOffset = 1024;
 
+// A FIFO without a writer must be refused, not waited for; regular files and block devices do not mind.
+constexpr int kOpenFlags = O_RDONLY | O_NONBLOCK;
+
 }  // namespace
 
 Result<OwnFd> open_image(const std::string& path) {
-    auto image = sys::open(path, O_RDONLY);
+    auto image = sys::open(path, kOpenFlags);
     if (!image) {
         return tl::unexpected(Error{"image " + path + ": " + errno_text(image.error().code),
                                     image.error().code});
@@ -66,7 +69,7 @@ Result<OwnFd> open_image(const std::string& path) {
 }
 
 Result<OwnFd> open_kernel(const std::string& path) {
-    auto kernel = sys::open(path, O_RDONLY);
+    auto kernel = sys::open(path, kOpenFlags);
     if (!kernel) {
         return tl::unexpected(Error{"kernel " + path + ": " + errno_text(kernel.error().code),
                                     kernel.error().code});
