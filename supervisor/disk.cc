@@ -75,10 +75,11 @@ Status copy_sparse(int from, int to, const std::string& object) {
             }
             std::vector<std::byte> chunk(static_cast<size_t>(std::min<off_t>(end - in, 1 << 18)));
             ANCHORHOLD_TRY(sys::read_exact_at(from, chunk, static_cast<uint64_t>(in), object));
-            if (::pwrite(to, chunk.data(), chunk.size(), in) != static_cast<ssize_t>(chunk.size())) {
-                return fail_errno("write", "disk");
+            const ssize_t written = ::pwrite(to, chunk.data(), chunk.size(), in);
+            if (written < 0) {
+                return fail_errno("write");
             }
-            in += static_cast<off_t>(chunk.size());
+            in += static_cast<off_t>(written);
             out = in;
         }
         position = end;
