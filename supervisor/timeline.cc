@@ -29,6 +29,9 @@ uint64_t Timeline::from_guest_tsc(uint64_t guest_tsc) const {
     }
     // Both differences are modulo 2^64; the product needs 128 bits after some minutes.
     const uint64_t ticks = guest_tsc - guest_tsc_offset - host_tsc;
+    if (ticks >= uint64_t{1} << 63) {
+        return 0;  // before the guest's first instruction: not a time, whatever the guest says
+    }
     __extension__ using Wide = unsigned __int128;
     return running + static_cast<uint64_t>(static_cast<Wide>(ticks) * 1'000'000U / tsc_khz);
 }

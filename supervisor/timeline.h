@@ -28,7 +28,7 @@ struct Timeline {
     uint64_t tsc_khz = 0;
 
     void take(const proto::Started& started);
-    // A guest TSC value as host time; 0 when the relation is unknown.
+    // A guest TSC value as host time; 0 when the relation is unknown or it lies before the first KVM_RUN.
     [[nodiscard]] uint64_t from_guest_tsc(uint64_t guest_tsc) const;
 };
 
