@@ -16,7 +16,12 @@
 namespace anchorhold::supervisor {
 namespace {
 
-constexpr int kControlFd = 3;  // the number the VMM expects its control socket at
+using namespace std::chrono_literals;
+
+constexpr Duration kFarewell = 5s;         // from a VMM's last word, or its end of the socket closed, to SIGKILL
+constexpr size_t kEventsPerTurn = 64;     // one that never stops talking does not keep the loop to itself
+constexpr size_t kEventsAtEnd = 4096;     // more than its socket's buffer holds
+constexpr int kControlFd = 3;             // the number the VMM expects its control socket at
 
 }  // namespace
 
@@ -47,12 +52,13 @@ VmmProcess::VmmProcess(EventLoop& loop, Child child, OwnFd control, Handlers han
     : loop_(loop), child_(std::move(child)), control_(std::move(control)), handlers_(std::move(handlers)) {}
 
 VmmProcess::~VmmProcess() {
+    loop_.cancel_timer(farewell_);
     loop_.remove(control_.get());
     loop_.remove(child_.pidfd());
 }
 
 Status VmmProcess::watch() {
-    ANCHORHOLD_TRY(loop_.add(control_.get(), EPOLLIN, [this](uint32_t) { receive(); }));
+    ANCHORHOLD_TRY(loop_.add(control_.get(), EPOLLIN, [this](uint32_t) { receive(kEventsPerTurn); }));
     return loop_.add(child_.pidfd(), EPOLLIN, [this](uint32_t) { ended(); });
 }
 
@@ -80,32 +86,48 @@ void VmmProcess::kill() {
     }
 }
 
-void VmmProcess::receive() {
-    for (;;) {
+void VmmProcess::give_up(std::string why) {
+    broken_ = std::move(why);
+    loop_.remove(control_.get());
+    kill();
+}
+
+void VmmProcess::expect_end() {
+    if (farewell_ == 0) {
+        farewell_ = loop_.add_timer(kFarewell, [this] { give_up("it went silent and did not end"); });
+    }
+}
+
+void VmmProcess::receive(size_t most) {
+    for (size_t taken = 0; taken < most && broken_.empty(); ++taken) {
         auto packet = receive_packet(control_.get());
         if (packet && !packet->has_value()) {
             return;
         }
         if (!packet || (*packet)->bytes.empty()) {
             if (!packet && packet.error().code != ECONNRESET) {
-                broken_ = packet.error().message;
+                give_up(packet.error().message);
+                return;
             }
             loop_.remove(control_.get());  // the pidfd tells the rest
+            expect_end();
             return;
         }
         const auto event = proto::parse<proto::VmmEvent>((*packet)->bytes, "the VMM's event");
         if (!event || !(*packet)->fds.empty()) {
-            broken_ = event ? "it sent descriptors nobody asked for" : event.error().message;
-            loop_.remove(control_.get());
-            kill();
+            give_up(event ? "it sent descriptors nobody asked for" : event.error().message);
             return;
         }
         handlers_.on_event(*event);
+        if (event->has_ended()) {
+            expect_end();
+        }
     }
 }
 
 void VmmProcess::ended() {
-    receive();  // what it said before it ended
+    receive(kEventsAtEnd);  // what it said before it ended
+    loop_.cancel_timer(farewell_);
     loop_.remove(control_.get());
     loop_.remove(child_.pidfd());
     const auto status = child_.wait();

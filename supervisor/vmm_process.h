@@ -42,7 +42,9 @@ class VmmProcess {
   private:
     VmmProcess(EventLoop& loop, Child child, OwnFd control, Handlers handlers);
     Status watch();
-    void receive();
+    void receive(size_t most);
+    void give_up(std::string why);
+    void expect_end();
     void ended();
 
     EventLoop& loop_;
@@ -50,6 +52,7 @@ class VmmProcess {
     OwnFd control_;
     Handlers handlers_;
     std::string broken_;  // why the control channel was given up
+    EventLoop::TimerId farewell_ = 0;
 };
 
 }  // namespace anchorhold::supervisor
