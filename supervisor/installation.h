@@ -16,6 +16,7 @@ struct Installation {
     std::string initrd;        // init.cpio
     std::string images;        // folder of <name>.erofs
     std::string machine;       // the emulated host: image/, tree/, qemu-args
+    std::string kvm = "/dev/kvm";
     std::string disk_template; // an empty ext4 file system, kDefaultDiskBytes large and sparse
 
     // The file of an image: a name without a slash is <images>/<name>.erofs, anything else is a path.

@@ -47,6 +47,13 @@ std::string last_line(std::string_view tail) {
     return log::escaped(begin == std::string_view::npos ? tail : tail.substr(begin + 1), 200);
 }
 
+// The VMM may pass any of its descriptors, our own stderr too; what is not a stream of its making is not touched.
+bool is_stream_socket(const OwnFd& fd) {
+    int type = 0;
+    socklen_t size = sizeof type;
+    return ::getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
 std::string describe(const proto::Ended& ended) {
     switch (ended.reason()) {
         case proto::Ended::RESET:
@@ -76,7 +83,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(EventLoop& loop, const Installat
     const uint64_t host_memory = ANCHORHOLD_TRY(host_memory_bytes());
     ANCHORHOLD_TRY(validate(spec, host_memory));
 
-    const OwnFd kvm = ANCHORHOLD_TRY(sys::open("/dev/kvm", O_RDWR));
+    const OwnFd kvm = ANCHORHOLD_TRY(sys::open(installation.kvm, O_RDWR));
     const OwnFd kernel =
         ANCHORHOLD_TRY(open_kernel(spec.kernel.empty() ? installation.kernel : spec.kernel));
     const OwnFd initrd = ANCHORHOLD_TRY(sys::open(installation.initrd, O_RDONLY));
@@ -210,7 +217,7 @@ void Sandbox::accept_guest_stream() {
         return;
     }
     OwnFd taken = std::move((*packet)->fds.front());
-    if (!sys::set_nonblocking(taken.get())) {
+    if (!is_stream_socket(taken) || !sys::set_nonblocking(taken.get())) {
         return;
     }
     ready_stream_ = std::move(taken);
@@ -221,6 +228,10 @@ void Sandbox::accept_guest_stream() {
 }
 
 void Sandbox::read_ready() {
+    if (outcome_.has_value()) {
+        loop_.remove(ready_stream_.get());
+        return;  // it has ended, and nobody wants to hear that it is ready
+    }
     std::array<std::byte, proto::kMaxControlFrame> buffer;
     const auto count = sys::read_some(ready_stream_.get(), buffer);
     if (count && !count->has_value()) {
