@@ -1,0 +1,92 @@
+// The control channel, with actions that only note that they were asked for.
+#include "guest-init/control.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include "base/sys.h"
+#include "proto/frame.h"
+#include "proto/guest_control.pb.h"
+
+namespace anchorhold::guest_init {
+namespace {
+
+class ControlTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        auto pair = sys::socket_pair(SOCK_STREAM).value();
+        peer = std::move(pair.first);
+        server.serve(std::move(pair.second));
+    }
+    void send(const proto::ControlRequest& request) {
+        std::string bytes;
+        proto::append_frame(bytes, request);
+        ASSERT_TRUE(sys::write_all(peer.get(), bytes));
+    }
+    void turn() { ASSERT_TRUE(loop->run_once(std::chrono::milliseconds(500))); }
+    proto::ControlAnswer answer() {
+        std::byte chunk[256];
+        proto::FrameReader reader(proto::kMaxControlFrame);
+        const size_t count = sys::read_some(peer.get(), chunk).value().value();
+        reader.feed(std::span(chunk, count));
+        const auto frame = reader.next();
+        EXPECT_TRUE(frame.has_value() && frame->has_value());
+        return proto::parse<proto::ControlAnswer>(**frame, "answer").value();
+    }
+
+    std::unique_ptr<EventLoop> loop = EventLoop::create().value();
+    Status prepared{};
+    int prepares = 0;
+    int resets = 0;
+    OwnFd peer;
+    ControlServer server{*loop,
+                         {.prepare_power_off =
+                              [this] {
+                                  ++prepares;
+                                  return prepared;
+                              },
+                          .reset = [this] { ++resets; }}};
+};
+
+TEST_F(ControlTest, power_off_is_answered_before_the_reset) {
+    proto::ControlRequest request;
+    request.mutable_power_off();
+    send(request);
+    turn();
+    EXPECT_EQ(answer().error(), "");
+    EXPECT_EQ(prepares, 1);
+    EXPECT_EQ(resets, 0);
+    peer.reset();
+    turn();
+    EXPECT_EQ(resets, 1);
+}
+
+TEST_F(ControlTest, host_that_does_not_close_gets_its_reset_too) {
+    proto::ControlRequest request;
+    request.mutable_power_off();
+    send(request);
+    turn();
+    turn();
+    EXPECT_EQ(resets, 1);
+}
+
+TEST_F(ControlTest, failure_is_told) {
+    prepared = fail("disk is gone");
+    proto::ControlRequest request;
+    request.mutable_power_off();
+    send(request);
+    turn();
+    EXPECT_EQ(answer().error(), "disk is gone");
+}
+
+TEST_F(ControlTest, empty_request_ends_the_connection_and_nothing_else) {
+    send(proto::ControlRequest());
+    turn();
+    std::byte chunk[1];
+    EXPECT_EQ(sys::read_some(peer.get(), chunk).value(), size_t{0});
+    EXPECT_EQ(prepares, 0);
+    EXPECT_EQ(resets, 0);
+}
+
+}  // namespace
+}  // namespace anchorhold::guest_init
