@@ -2,6 +2,7 @@
 #include "machine/machine.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -276,11 +277,17 @@ Result<std::vector<Machine>> list() {
 
 Status stop(const Machine& machine) {
     const auto control = reach(machine.folder);
-    if (control) {
-        control->post(stop_request());
-        control->wait_gone();
-    } else if (!nobody_listens(control.error())) {
-        return tl::unexpected(control.error());
+    if (!control) {
+        return nobody_listens(control.error()) ? Status() : tl::unexpected(control.error());
+    }
+    // The relay closes its sockets a moment before it has ended.
+    const auto relay = sys::pidfd_open(static_cast<pid_t>(machine.status.relay_pid()));
+    control->post(stop_request());
+    control->wait_gone();
+    if (relay) {
+        pollfd ended{relay->get(), POLLIN, 0};
+        while (::poll(&ended, 1, -1) < 0 && errno == EINTR) {
+        }
     }
     return {};
 }

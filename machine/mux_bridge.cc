@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "base/sys.h"
@@ -13,7 +14,7 @@
 namespace anchorhold::machine {
 namespace {
 
-constexpr size_t kReadSize = 256 * 1024;
+constexpr size_t kReadSize = 128 * 1024;
 // Produced ahead of the transport: more would only let bulk data stand before a keystroke.
 constexpr size_t kOutputBound = 128 * 1024;
 
@@ -93,20 +94,25 @@ void MuxBridge::transport_event(uint32_t events) {
 }
 
 void MuxBridge::read_transport() {
-    const auto got = sys::read_some(transport_.get(), std::span(buffer_.get(), kReadSize));
-    if (!got) {
-        lose(got.error().within("multiplex transport"));
-        return;
+    // A virtio-serial port gives a page at a time: take what is there before anything is made of
+    // it.
+    size_t filled = 0;
+    while (filled < kReadSize) {
+        const auto got =
+            sys::read_some(transport_.get(), std::span(buffer_.get() + filled, kReadSize - filled));
+        if (got && !got->has_value()) {
+            break;
+        }
+        if (!got || **got == 0) {
+            // What arrived before the end is not worth more than the end: every channel is lost
+            // with it.
+            lose(got ? Error{"multiplex transport: end of file", ECONNRESET}
+                     : got.error().within("multiplex transport"));
+            return;
+        }
+        filled += **got;
     }
-    if (!got->has_value()) {
-        return;
-    }
-    if (**got == 0) {
-        lose(Error{"multiplex transport: end of file"});
-        return;
-    }
-    const Status fed = mux_.feed(std::span(buffer_.get(), **got));
-    if (!fed) {
+    if (const Status fed = mux_.feed(std::span(buffer_.get(), filled)); !fed) {
         lose(fed.error());
     }
 }

@@ -25,8 +25,8 @@ class MuxBridge final : private MuxEvents {
         std::function<void()> power_off = {};                    // agent
         std::function<void(ChannelId)> opened =
             {};  // agent: call attach() or refuse() now or later
-        // The transport ended or broke the protocol: nothing moves any more. Destroy the bridge
-        // later, not in here.
+        // The transport ended or failed (the error has a code), or broke the protocol (it has
+        // none): nothing moves any more. Destroy the bridge later, not in here.
         std::function<void(const Error&)> lost = {};
         std::function<void()> channel_closed = {};  // a stream was let go; see stream_count()
     };

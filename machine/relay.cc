@@ -92,7 +92,7 @@ Status Relay::spawn_qemu() {
     ANCHORHOLD_TRY(loop_.add(qemu_.pidfd(), EPOLLIN, [this](uint32_t) { handle_end(); }));
     MuxBridge::Handlers handlers;
     handlers.hello = [this](const proto::MuxHello& hello) { handle_hello(hello); };
-    handlers.lost = [this](const Error& error) { kill_qemu(error.message); };
+    handlers.lost = [this](const Error& error) { handle_loss(error); };
     handlers.channel_closed = [this] { note_idle(); };
     bridge_ =
         std::make_unique<MuxBridge>(loop_, std::move(ours), MuxSide::kRelay, std::move(handlers));
@@ -106,6 +106,16 @@ void Relay::kill_qemu(const std::string& why) {
     if (qemu_.running()) {
         [[maybe_unused]] const Status killed = qemu_.signal(SIGKILL);
     }
+}
+
+void Relay::handle_loss(const Error& error) {
+    if (error.code == 0) {
+        kill_qemu(error.message);
+        return;
+    }
+    // Most likely QEMU is ending, and how it ends says more.
+    loop_.cancel_timer(deadline_);
+    deadline_ = loop_.add_timer(kStopPatience, [this, why = error.message] { kill_qemu(why); });
 }
 
 void Relay::handle_hello(const proto::MuxHello& hello) {

@@ -43,6 +43,7 @@ class Relay {
     Status spawn_qemu();
     Status watch();
     void kill_qemu(const std::string& why);
+    void handle_loss(const Error& error);
     void handle_hello(const proto::MuxHello& hello);
     void handle_end();
     void accept_exec();

@@ -7,16 +7,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <utility>
+#include <vector>
 
 #include "base/sys.h"
 #include "machine/runtime_folder.h"
 
 namespace anchorhold::machine {
 namespace {
+
+constexpr size_t kCopyPiece = 1 << 20;
+
+// Copies some of what is at `offset` and returns how much; 0 when the file ends before it. The
+// kernel copies where both file systems let it.
+Result<size_t> copy_some(int from, int to, off_t offset, size_t size, const std::string& path) {
+    off_t in = offset;
+    off_t out = offset;
+    const ssize_t copied = ::copy_file_range(from, &in, to, &out, size, 0);
+    if (copied >= 0) {
+        return static_cast<size_t>(copied);
+    }
+    std::vector<std::byte> bytes(std::min(size, kCopyPiece));
+    const ssize_t got = ::pread(from, bytes.data(), bytes.size(), offset);
+    if (got < 0) {
+        return fail_errno("read", path);
+    }
+    const ssize_t written = ::pwrite(to, bytes.data(), static_cast<size_t>(got), offset);
+    if (written < 0) {
+        return fail_errno("write", "copy of " + path);
+    }
+    return static_cast<size_t>(written);
+}
 
 // Copies the data between holes.
 Status copy_data(int from, int to, uint64_t size, const std::string& path) {
@@ -26,17 +52,14 @@ Status copy_data(int from, int to, uint64_t size, const std::string& path) {
     const auto end = static_cast<off_t>(size);
     off_t data = ::lseek(from, 0, SEEK_DATA);
     while (data >= 0 && data < end) {
-        off_t hole = ::lseek(from, data, SEEK_HOLE);
-        off_t out = data;
+        const off_t hole = std::min(::lseek(from, data, SEEK_HOLE), end);
         while (data < hole) {
-            const ssize_t copied =
-                ::copy_file_range(from, &data, to, &out, static_cast<size_t>(hole - data), 0);
-            if (copied < 0 && errno != EINTR) {
-                return fail_errno("copy_file_range", path);
+            const size_t copied =
+                ANCHORHOLD_TRY(copy_some(from, to, data, static_cast<size_t>(hole - data), path));
+            if (copied == 0) {
+                return fail(path + " became shorter while it was copied");
             }
-            if (copied == 0) {  // it shrank meanwhile
-                return {};
-            }
+            data += static_cast<off_t>(copied);
         }
         data = ::lseek(from, hole, SEEK_DATA);
     }
