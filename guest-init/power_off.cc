@@ -50,11 +50,10 @@ void cannot_start(const Error& error) {
     // itself.
     const std::string line =
         "<0>anchorhold-init: cannot start: " + log::escaped(error.message) + "\n";
-    const OwnFd console(::open("/dev/kmsg", O_WRONLY | O_CLOEXEC));
-    if (console.valid()) {
-        [[maybe_unused]] const Status told = sys::write_all(console.get(), line);
-    }
-    [[maybe_unused]] const Status told = sys::write_all(STDERR_FILENO, line);
+    // Our stderr is the kernel's log too once there is a /dev, and the only way to it once the root was switched.
+    const OwnFd log(::open("/dev/kmsg", O_WRONLY | O_CLOEXEC));
+    [[maybe_unused]] const Status told =
+        sys::write_all(log.valid() ? log.get() : STDERR_FILENO, line);
     ::_exit(1);
 }
 
