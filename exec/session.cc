@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 
 #include <utility>
 
@@ -12,7 +13,6 @@
 namespace anchorhold::exec {
 namespace {
 
-std::chrono::seconds(5);  // for the client to take the outcome and close
 constexpr size_t kCreditUnit = proto::kStdinWindow / 4;
 constexpr size_t kMaxEarlySignals = 64;
 
