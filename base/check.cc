@@ -6,8 +6,8 @@
 
 namespace anchorhold {
 
-void check_failed(const char* text, std::source_location where) {
-    std::fprintf(stderr, "%s:%u: check failed: %s\n", where.file_name(), where.line(), text);
+void check_failed(const char* text, const char* file, int line) {
+    std::fprintf(stderr, "%s:%d: check failed: %s\n", file, line, text);
     std::abort();
 }
 

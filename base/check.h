@@ -1,13 +1,12 @@
 // Abort for what cannot happen. Never for anything a guest, a peer or a file can cause.
 #pragma once
 
-#include <source_location>
-
 namespace anchorhold {
 
 // Writes "file:line: check failed: text" to stderr and aborts.
-[[noreturn]] void check_failed(const char* text,
-                               std::source_location where = std::source_location::current());
+// The caller's place comes from built-ins, because clang 14 has no std::source_location.
+[[noreturn]] void check_failed(const char* text, const char* file = __builtin_FILE(),
+                               int line = __builtin_LINE());
 
 }  // namespace anchorhold
 
