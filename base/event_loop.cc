@@ -150,11 +150,12 @@ Status EventLoop::run_once(Duration patience) {
     }
     for (int i = 0; i < count; ++i) {
         const epoll_event& event = events[static_cast<size_t>(i)];
-        if (event.data.u64 == kWakeToken) {
+        const uint64_t token = event.data.u64;  // a copy: the structure is packed
+        if (token == kWakeToken) {
             run_posted();
             continue;
         }
-        const auto found = watches_.find(event.data.u64);
+        const auto found = watches_.find(token);
         if (found != watches_.end()) {
             const std::shared_ptr<Watch> watch = found->second;  // outlives its own removal
             watch->handler(event.events);
