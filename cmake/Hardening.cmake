@@ -25,6 +25,11 @@ else()
     $<$<COMPILE_LANGUAGE:CXX>:_FORTIFY_SOURCE=3>)
 endif()
 
+if(ANCHORHOLD_FUZZ)
+  # Coverage of the layers, not only of the fuzz targets themselves.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
