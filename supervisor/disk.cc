@@ -1,4 +1,4 @@
-// Copying the few hundred KiB of metadata that an empty file system is, hole by hole.
+// A file without a name, filled from the template or formatted.
 #include "supervisor/disk.h"
 
 #include <fcntl.h>
@@ -8,21 +8,23 @@
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
-#include <vector>
 
 #include <fmt/format.h>
 
 #include "base/spawn.h"
 #include "base/sys.h"
+#include "supervisor/disk_template.h"
 #include "supervisor/spec.h"
 
 namespace anchorhold::supervisor {
 namespace {
 
+// The same template on every machine; a disk's identity matters to nobody.
 // No journal: the disk dies with its sandbox. Inode tables stay unwritten; init mounts with noinit_itable.
 constexpr const char* kMkfsArguments[] = {
     "-q", "-F", "-O", "^has_journal,sparse_super2,^resize_inode", "-m", "0",
-    "-E", "lazy_itable_init=1,nodiscard,packed_meta_blocks=1,num_backup_sb=0,root_owner=0:0", "-I", "256",
+    "-E", "lazy_itable_init=1,nodiscard,packed_meta_blocks=1,num_backup_sb=0,root_owner=0:0,"
+    "hash_seed=3c8f5b1e-7d5a-4c52-9c59-0a4f3a1d6e01", "-U", "3c8f5b1e-7d5a-4c52-9c59-0a4f3a1d6e01", "-I", "256",
     nullptr};
 
 // The name of an open file for a program that we start ourselves and that inherits it as descriptor 3.
@@ -50,42 +52,6 @@ Result<OwnFd> make_nameless_file(const std::string& folder) {
     return file;
 }
 
-// Copies the data extents of one sparse file to another of the same size.
-Status copy_sparse(int from, int to, const std::string& object) {
-    off_t position = 0;
-    for (;;) {
-        const off_t data = ::lseek(from, position, SEEK_DATA);
-        if (data < 0) {
-            return errno == ENXIO ? Status() : Status(fail_errno("lseek SEEK_DATA", object));
-        }
-        const off_t end = ::lseek(from, data, SEEK_HOLE);
-        if (end < 0) {
-            return fail_errno("lseek SEEK_HOLE", object);
-        }
-        off_t in = data;
-        off_t out = data;
-        while (in < end) {
-            const ssize_t count =
-                ::copy_file_range(from, &in, to, &out, static_cast<size_t>(end - in), 0);
-            if (count > 0) {
-                continue;
-            }
-            if (count < 0 && errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP) {
-                return fail_errno("copy", object);
-            }
-            std::vector<std::byte> chunk(static_cast<size_t>(std::min<off_t>(end - in, 1 << 18)));
-            ANCHORHOLD_TRY(sys::read_exact_at(from, chunk, static_cast<uint64_t>(in), object));
-            const ssize_t written = ::pwrite(to, chunk.data(), chunk.size(), in);
-            if (written < 0) {
-                return fail_errno("write");
-            }
-            in += static_cast<off_t>(written);
-            out = in;
-        }
-        position = end;
-    }
-}
-
 Status format(int disk, const std::string& folder) {
     SpawnRequest request;
     request.path = "/sbin/mkfs.ext4";
@@ -111,24 +77,18 @@ Status format(int disk, const std::string& folder) {
 
 }  // namespace
 
-const char* const* mkfs_arguments() { return kMkfsArguments; }
-
 Result<OwnFd> make_disk(const DiskRequest& request) {
     OwnFd disk = ANCHORHOLD_TRY(make_nameless_file(request.folder));
     if (::ftruncate(disk.get(), static_cast<off_t>(request.bytes)) < 0) {
         return fail_errno("disk", fmt::format("of {} in {}", display_size(request.bytes), request.folder));
     }
     if (request.bytes == kDefaultDiskBytes && !request.template_file.empty()) {
-        const auto source = sys::open(request.template_file, O_RDONLY);
-        if (source) {
-            const Status copied = copy_sparse(source->get(), disk.get(), request.template_file);
-            if (!copied) {
-                return tl::unexpected(copied.error().within("disk in " + request.folder));
-            }
+        const Status filled = unpack_disk(request.template_file, disk.get(), request.bytes);
+        if (filled) {
             return disk;
         }
-        if (source.error().code != ENOENT) {
-            return tl::unexpected(source.error());
+        if (filled.error().code != ENOENT) {
+            return tl::unexpected(filled.error().within("disk in " + request.folder));
         }
     }
     ANCHORHOLD_TRY(format(disk.get(), request.folder));

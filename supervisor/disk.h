@@ -12,7 +12,7 @@ namespace anchorhold::supervisor {
 struct DiskRequest {
     uint64_t bytes = 0;
     std::string folder;         // on which file system it lives; made if missing
-    std::string template_file;  // an empty ext4 of kDefaultDiskBytes, copied (its data only) when `bytes` is that
+    std::string template_file;  // packed (disk_template.h), of kDefaultDiskBytes; used when `bytes` is that
 };
 
 // Makes the disk. Other sizes than the template's are formatted with mkfs.ext4. Nothing is left behind on failure.
@@ -20,8 +20,5 @@ struct DiskRequest {
 
 // $XDG_CACHE_HOME/anchorhold/disks, or ~/.cache/anchorhold/disks, or /var/tmp where there is no home.
 [[nodiscard]] std::string default_disk_folder();
-
-// The arguments of mkfs.ext4 after the program's name and before the file: one layout for templates and odd sizes.
-[[nodiscard]] const char* const* mkfs_arguments();
 
 }  // namespace anchorhold::supervisor

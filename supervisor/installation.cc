@@ -28,7 +28,7 @@ Result<Installation> find_installation() {
     found.initrd = found.library + "/init.cpio";
     found.images = found.library + "/images";
     found.machine = found.library + "/machine";
-    found.disk_template = found.library + "/disk.ext4";
+    found.disk_template = found.library + "/disk.template";
     return found;
 }
 

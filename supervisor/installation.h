@@ -17,7 +17,7 @@ struct Installation {
     std::string images;        // folder of <name>.erofs
     std::string machine;       // the emulated host: image/, tree/, qemu-args
     std::string kvm = "/dev/kvm";
-    std::string disk_template; // an empty ext4 file system, kDefaultDiskBytes large and sparse
+    std::string disk_template; // an empty file system, packed (disk_template.h)
 
     // The file of an image: a name without a slash is <images>/<name>.erofs, anything else is a path.
     [[nodiscard]] std::string image_path(const std::string& name) const;
