@@ -1,0 +1,39 @@
+// Recorded medians to compare with, and bounds that hold whatever was recorded.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "bench/report.h"
+
+namespace anchorhold::bench {
+
+// Keys are those of phases(), and "vmm_private_bytes". Nanoseconds and bytes.
+using Figures = std::map<std::string, uint64_t>;
+
+struct Baseline {
+    Figures medians;
+    Figures limits;                      // a median above one is an error, recorded or not
+    std::vector<std::string> stopwatch;  // the command line of the machine they were measured in
+};
+
+// Slower by more than this many per cent, and by more than the slack, is a regression. The slack is for phases so short that a
+// timer's interrupt is 5 % of them.
+constexpr uint64_t kTolerancePercent = 5;
+constexpr uint64_t kSlackNanoseconds = 150'000;
+constexpr uint64_t kSlackBytes = 32 * 1024;
+
+[[nodiscard]] Result<Baseline> baseline_from_json(std::string_view text);
+[[nodiscard]] std::string to_json(const Baseline& baseline);
+
+// The first variant's medians.
+[[nodiscard]] Figures medians(const Report& report);
+
+// One line per regression, per limit that is exceeded, and per recorded figure that is missing. Empty: nothing is wrong.
+[[nodiscard]] std::vector<std::string> compare(const Baseline& baseline, const Figures& now);
+
+}  // namespace anchorhold::bench

@@ -1,0 +1,118 @@
+// booting -> running the command -> measuring -> ending.
+#include "bench/start_once.h"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "exec/client.h"
+
+namespace anchorhold::bench {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kPatience = 180s;
+
+class OneStart {
+  public:
+    OneStart(EventLoop& loop, Variant& variant, const proto::ExecStart& command)
+        : loop_(loop), variant_(variant), command_(command) {}
+    ~OneStart() { loop_.cancel_timer(deadline_); }
+    OneStart(const OneStart&) = delete;
+    OneStart& operator=(const OneStart&) = delete;
+
+    Result<Start> run() {
+        ANCHORHOLD_TRY(variant_.start({[this] { run_command(); },
+                                       [this](const std::string& error) { ended(error); }}));
+        deadline_ = loop_.add_timer(kPatience, [this] { end_with("it took longer than three minutes"); });
+        while (!gone_) {
+            ANCHORHOLD_TRY(loop_.run_once(Duration::max()));
+        }
+        if (error_) {
+            return fail(fmt::format("{}: {}", variant_.description().name, *error_));
+        }
+        return start_;
+    }
+
+  private:
+    void run_command() {
+        auto stream = variant_.open_exec_stream();
+        if (!stream) {
+            end_with(stream.error().message);
+            return;
+        }
+        exec::ClientHooks hooks;
+        hooks.started = [this](const proto::ExecStarted& started) { variant_.note_exec(started.tsc_exec()); };
+        hooks.first_byte = [this] {
+            variant_.note_first_byte();
+            answered_ = true;
+        };
+        client_ = std::make_unique<exec::ExecClient>(
+            loop_, std::move(*stream), command_, exec::Stdio{},
+            [this](const exec::Outcome& outcome) { command_ended(outcome); }, std::move(hooks));
+    }
+
+    void command_ended(const exec::Outcome& outcome) {
+        if (const auto* lost = std::get_if<exec::Lost>(&outcome)) {
+            end_with("the command's stream was lost: " + log::escaped(lost->message));
+        } else if (const auto* refused = std::get_if<exec::Refused>(&outcome)) {
+            end_with(log::escaped(refused->message));
+        } else if (!answered_) {
+            end_with("the command printed nothing, so there is no first byte to wait for");
+        } else {
+            measure();
+        }
+    }
+
+    void measure() {
+        start_.times = cut(variant_.timeline());
+        const auto bytes = private_bytes_of(variant_.vmm_pid(), variant_.guest_mappings());
+        if (!bytes) {
+            end_with(bytes.error().message);
+            return;
+        }
+        start_.vmm_private_bytes = *bytes;
+        client_.reset();
+        variant_.destroy();
+    }
+
+    void ended(const std::string& error) {
+        gone_ = true;
+        if (!error.empty() && !error_) {
+            error_ = error;
+        }
+    }
+
+    // The first reason counts. Run goes on until the VMM is gone.
+    void end_with(std::string error) {
+        if (!error_) {
+            error_ = std::move(error);
+        }
+        client_.reset();
+        variant_.destroy();
+    }
+
+    EventLoop& loop_;
+    Variant& variant_;
+    const proto::ExecStart& command_;
+    std::unique_ptr<exec::ExecClient> client_;
+    EventLoop::TimerId deadline_ = 0;
+    Start start_;
+    std::optional<std::string> error_;
+    bool answered_ = false;
+    bool gone_ = false;
+};
+
+}  // namespace
+
+Result<Start> start_once(EventLoop& loop, Variant& variant, const proto::ExecStart& command) {
+    return OneStart(loop, variant, command).run();
+}
+
+}  // namespace anchorhold::bench

@@ -1,0 +1,23 @@
+// One cold start of one variant, from the request to the end of its VMM.
+#pragma once
+
+#include <cstdint>
+
+#include "base/event_loop.h"
+#include "base/result.h"
+#include "bench/phase.h"
+#include "bench/variant.h"
+#include "proto/exec.pb.h"
+
+namespace anchorhold::bench {
+
+struct Start {
+    PhaseTimes times;
+    uint64_t vmm_private_bytes = 0;  // after the command had answered and ended, beside the guest's memory
+};
+
+// Runs the loop until the VM is gone. An error when the command printed nothing, did not run or was lost, and when the whole
+// takes longer than three minutes.
+[[nodiscard]] Result<Start> start_once(EventLoop& loop, Variant& variant, const proto::ExecStart& command);
+
+}  // namespace anchorhold::bench
