@@ -14,13 +14,16 @@
 
 namespace anchorhold::memory {
 
-GuestMemory::GuestMemory(OwnFd memfd, OwnMapping mapping, Sharing sharing)
-    : memfd_(std::move(memfd)), mapping_(std::move(mapping)), sharing_(sharing) {
-    const uint64_t low = std::min<uint64_t>(mapping_.size(), kHoleStart);
-    regions_.push_back({0, GuestAddress(0), mapping_.data(), low, 0});
-    if (mapping_.size() > low) {
-        regions_.push_back(
-            {1, GuestAddress(kHoleEnd), mapping_.data() + low, mapping_.size() - low, low});
+GuestMemory::GuestMemory(OwnFd memfd, OwnMapping reservation, std::span<std::byte> bytes,
+                         Sharing sharing)
+    : memfd_(std::move(memfd)),
+      reservation_(std::move(reservation)),
+      size_(bytes.size()),
+      sharing_(sharing) {
+    const uint64_t low = std::min<uint64_t>(size_, kHoleStart);
+    regions_.push_back({0, GuestAddress(0), bytes.data(), low, 0});
+    if (size_ > low) {
+        regions_.push_back({1, GuestAddress(kHoleEnd), bytes.data() + low, size_ - low, low});
     }
 }
 
@@ -45,13 +48,24 @@ Result<std::unique_ptr<GuestMemory>> GuestMemory::map(OwnFd memfd, uint64_t byte
         return fail("guest memory: the file has " + std::to_string(file_size) + " bytes, " +
                     std::to_string(bytes) + " are needed");
     }
-    const int flags = (sharing == Sharing::kShared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE;
-    auto mapping = OwnMapping::map(bytes, PROT_READ | PROT_WRITE, flags, memfd.get());
-    if (!mapping) {
-        return tl::unexpected(mapping.error().within("guest memory"));
+    // Huge pages need guest and host addresses that agree in their low 21 bits, so the range is reserved with slack first.
+    auto reservation = OwnMapping::map(bytes + kHugePageSize, PROT_NONE,
+                                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+    if (!reservation) {
+        return tl::unexpected(reservation.error().within("guest memory"));
     }
-    return std::unique_ptr<GuestMemory>(
-        new GuestMemory(std::move(memfd), std::move(*mapping), sharing));
+    const uint64_t slack =
+        -reinterpret_cast<uintptr_t>(reservation->data()) & (kHugePageSize - 1);
+    std::byte* const host = reservation->data() + slack;
+    const int flags = (sharing == Sharing::kShared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE;
+    if (::mmap(host, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, memfd.get(), 0) ==
+        MAP_FAILED) {
+        return fail_errno("mmap", "guest memory");
+    }
+    // A third of a cold start is page faults. A host that does not grant huge pages to memfds serves small ones.
+    ::madvise(host, bytes, MADV_HUGEPAGE);
+    return std::unique_ptr<GuestMemory>(new GuestMemory(
+        std::move(memfd), std::move(*reservation), std::span(host, bytes), sharing));
 }
 
 const Region* GuestMemory::region_of(GuestAddress address, uint64_t length) const {

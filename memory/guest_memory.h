@@ -22,6 +22,7 @@ namespace anchorhold::memory {
 constexpr uint64_t kHoleStart = 0xC000'0000;
 constexpr uint64_t kHoleEnd = 0x1'0000'0000;
 constexpr uint64_t kPageSize = 4096;
+constexpr uint64_t kHugePageSize = 2 << 20;
 // The most RAM a guest may have: half of the 46-bit physical space of common hosts.
 constexpr uint64_t kMaxMemory = uint64_t{1} << 45;
 
@@ -50,7 +51,7 @@ class GuestMemory {
     static Result<std::unique_ptr<GuestMemory>> map(OwnFd memfd, uint64_t bytes, Sharing sharing);
 
     [[nodiscard]] std::span<const Region> regions() const { return regions_; }
-    [[nodiscard]] uint64_t size() const { return mapping_.size(); }  // bytes of RAM
+    [[nodiscard]] uint64_t size() const { return size_; }  // bytes of RAM
     [[nodiscard]] int fd() const { return memfd_.get(); }
     [[nodiscard]] Sharing sharing() const { return sharing_; }
 
@@ -92,11 +93,12 @@ class GuestMemory {
     Result<uint64_t> discard(GuestRange range) const;
 
   private:
-    GuestMemory(OwnFd memfd, OwnMapping mapping, Sharing sharing);
+    GuestMemory(OwnFd memfd, OwnMapping reservation, std::span<std::byte> bytes, Sharing sharing);
     [[nodiscard]] const Region* region_of(GuestAddress address, uint64_t length) const;
 
     OwnFd memfd_;
-    OwnMapping mapping_;
+    OwnMapping reservation_;  // the mapping of the memfd lies in it, aligned for huge pages
+    uint64_t size_;
     Sharing sharing_;
     std::vector<Region> regions_;
 };
