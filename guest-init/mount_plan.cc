@@ -68,9 +68,9 @@ std::vector<Mount> root_mounts(const std::string& root) {
 std::vector<Mount> seal_mounts(const std::string& root) {
     std::vector<Mount> plan;
     const auto bind_read_only = [&](const std::string& source, const std::string& target) {
-        plan.push_back({source, target, nullptr, MS_BIND, "", Importance::kOptional});
+        plan.push_back({source, target, nullptr, MS_BIND, "", Importance::kIfThere});
         plan.push_back({"none", target, nullptr, kInert | MS_REMOUNT | MS_BIND | MS_RDONLY, "",
-                        Importance::kOptional});
+                        Importance::kIfThere});
     };
     // Files of uid 0 that act on the whole kernel: an agent that runs as uid 0 owns them too.
     for (const char* path : {"/proc/sys", "/proc/sysrq-trigger", "/proc/irq"}) {
@@ -85,6 +85,9 @@ std::vector<Mount> seal_mounts(const std::string& root) {
 Status mount_all(const std::vector<Mount>& plan, std::vector<std::string>& warnings) {
     for (const Mount& entry : plan) {
         bool done = try_mount(entry);
+        if (!done && errno == ENOENT && entry.importance == Importance::kIfThere) {
+            continue;
+        }
         if (!done && errno == ENOENT) {
             make_directories(entry.target);
             done = try_mount(entry);

@@ -11,6 +11,7 @@ namespace anchorhold::guest_init {
 enum class Importance {
     kRequired,  // the guest cannot start without it
     kOptional,  // goes on with a warning
+    kIfThere,   // as kOptional, and silently where this kernel has no such target
 };
 
 struct Mount {

@@ -40,6 +40,9 @@ constexpr Limit kLimits[] = {{RLIMIT_NOFILE, 65536}, {RLIMIT_CORE, 0}, {RLIMIT_M
 
 Status write_setting(const std::string& path, const char* value) {
     const OwnFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd.valid() && errno == ENOENT) {
+        return {};  // a kernel without the feature needs no setting for it
+    }
     if (!fd.valid() || ::write(fd.get(), value, std::strlen(value)) < 0) {
         return fail_errno("write", path);
     }

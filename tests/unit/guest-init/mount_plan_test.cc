@@ -87,5 +87,12 @@ TEST(MountPlan, optional_mount_that_fails_is_a_warning) {
     EXPECT_EQ(warnings.size(), 1U);
 }
 
+TEST(MountPlan, target_that_this_kernel_lacks_is_passed_over) {
+    std::vector<std::string> warnings;
+    EXPECT_TRUE(mount_all(
+        {{"none", "/proc/no/such/place", nullptr, MS_BIND, "", Importance::kIfThere}}, warnings));
+    EXPECT_TRUE(warnings.empty());
+}
+
 }  // namespace
 }  // namespace anchorhold::guest_init
