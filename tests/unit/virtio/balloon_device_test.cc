@@ -42,12 +42,12 @@ TEST_F(BalloonDeviceTest, offers_deflate_on_oom_and_reporting_only) {
 }
 
 TEST_F(BalloonDeviceTest, inflate_discards_pages_in_any_order) {
-    for (const uint64_t page : {3000, 3001, 3002, 2999, 3100}) {
+    for (const uint64_t page : {3000U, 3001U, 3002U, 2999U, 3100U}) {
         dirty(page);
     }
     send_pages(kInflate, {3002, 3001, 3000, 3100, 2999});
     ASSERT_TRUE(driver_.pop_used(kInflate).has_value());
-    for (const uint64_t page : {3000, 3001, 3002, 2999, 3100}) {
+    for (const uint64_t page : {3000U, 3001U, 3002U, 2999U, 3100U}) {
         EXPECT_EQ(word(page), 0U) << page;
     }
     EXPECT_EQ(device_.counters().discarded_bytes, 5 * kPage);

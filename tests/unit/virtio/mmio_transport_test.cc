@@ -34,7 +34,7 @@ TEST_F(MmioTransportTest, features_are_offered_in_two_words) {
 
 TEST_F(MmioTransportTest, shared_memory_regions_do_not_exist) {
     driver_.write(0xac, 0);
-    for (const uint64_t offset : {0xb0, 0xb4, 0xb8, 0xbc}) {
+    for (const uint64_t offset : {0xb0U, 0xb4U, 0xb8U, 0xbcU}) {
         EXPECT_EQ(driver_.read(offset), UINT32_MAX);
     }
 }
@@ -102,7 +102,7 @@ TEST_F(MmioTransportTest, queue_registers_after_activation_are_dropped) {
     ASSERT_TRUE(driver_.start());
     const QueueConfig before = transport_.save().queues[0].config;
     driver_.write(0x30, 0);
-    for (const uint64_t offset : {0x38, 0x80, 0x84, 0x90, 0x94, 0xa0, 0xa4}) {
+    for (const uint64_t offset : {0x38U, 0x80U, 0x84U, 0x90U, 0x94U, 0xa0U, 0xa4U}) {
         driver_.write(offset, 0xfffffff0);
     }
     driver_.write(0x44, 0);
