@@ -19,6 +19,8 @@ namespace anchorhold::machine {
 namespace {
 
 constexpr int kMuxDescriptor = 3;
+// Control connections at once; with kMaxMuxChannels well below the usual limit of 1024 descriptors.
+constexpr size_t kMaxPeers = 128;
 
 uint64_t milliseconds(Duration duration) {
     return static_cast<uint64_t>(
@@ -208,6 +210,9 @@ void Relay::accept_exec() {
 
 void Relay::accept_control() {
     while (auto client = accept_one(control_listener_.get())) {
+        if (peers_.size() >= kMaxPeers) {
+            continue;  // closes it
+        }
         auto peer = std::make_unique<ControlPeer>(
             loop_, std::move(*client),
             [this](ControlPeer& who, const proto::RelayRequest& request) {
@@ -226,6 +231,7 @@ void Relay::handle_request(ControlPeer& peer, const proto::RelayRequest& request
     switch (request.request_case()) {
         case proto::RelayRequest::kReady:
             peer.waiting = ControlPeer::Waiting::kReady;
+            note_idle();  // a command follows
             break;
         case proto::RelayRequest::kStop:
             peer.waiting = ControlPeer::Waiting::kStopped;
