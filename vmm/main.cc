@@ -1,5 +1,4 @@
 // anchorhold-vmm: one process, one virtual machine. Descriptor 3 is the supervisor's socket (proto/vmm_control.proto).
-#include <malloc.h>
 #include <sys/prctl.h>
 
 #include <utility>
@@ -10,17 +9,12 @@
 #include "vmm/control/configuration.h"
 #include "vmm/control/control_channel.h"
 #include "vmm/control/session.h"
+#include "vmm/footprint.h"
 
 namespace anchorhold::vmm {
 namespace {
 
 constexpr int kControlSocket = 3;
-
-// One arena and prompt return of what is freed: the process is one of many on its host.
-void keep_small() {
-    ::mallopt(M_ARENA_MAX, 1);
-    ::mallopt(M_TRIM_THRESHOLD, 64 * 1024);
-}
 
 // Nothing gains privileges, nothing of this user attaches.
 Status lock_down() {
@@ -50,7 +44,7 @@ Status run(TimePoint began) {
 int main() {
     using namespace anchorhold;
     const TimePoint began = steady_clock().now();
-    vmm::keep_small();
+    vmm::limit_heap();
     const Status ended = vmm::run(began);
     if (!ended) {
         log::configure("vmm", log::Level::kError);

@@ -5,12 +5,15 @@
 #include <utility>
 
 #include "vmm/control/configuration.h"
+#include "vmm/footprint.h"
 
 namespace anchorhold::vmm {
 namespace {
 
 // How long the supervisor may take to read the last event.
 constexpr Duration kLastWord = std::chrono::seconds(5);
+// When a start is surely over, whatever the host is busy with.
+constexpr Duration kStarted = std::chrono::milliseconds(250);
 
 uint64_t nanoseconds(TimePoint time) {
     return static_cast<uint64_t>(time.time_since_epoch().count());
@@ -74,6 +77,7 @@ Status Session::run() {
     proto::VmmEvent event;
     *event.mutable_started() = times_;
     channel_.send(event);
+    loop_->add_timer(kStarted, shed_start_code);
     const Status dispatched = loop_->run();
     machine_->stop();
     if (supervisor_gone_) {
