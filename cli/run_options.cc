@@ -34,7 +34,7 @@ std::vector<std::string> to_arguments(const RunOptions& options) {
         arguments.emplace_back("--tty");
     }
     if (options.timeout) {
-        arguments.push_back(fmt::format("--timeout={:.6f}s",
+        arguments.push_back(fmt::format("--timeout={:.9f}s",
                                         std::chrono::duration<double>(*options.timeout).count()));
     }
     if (options.json) {
