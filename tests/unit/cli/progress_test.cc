@@ -1,0 +1,71 @@
+// What is said about something that takes long, and when.
+#include "cli/progress.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "base/sys.h"
+#include "fakes/manual_clock.h"
+#include "pseudo_terminal.h"
+
+namespace anchorhold::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+class ProgressTest : public testing::Test {
+  protected:
+    void pass(Duration time) {
+        clock.advance(time);
+        ASSERT_TRUE(loop->run_once(Duration::zero()));
+    }
+
+    fakes::ManualClock clock;
+    std::unique_ptr<EventLoop> loop = EventLoop::create(clock).value();
+};
+
+TEST_F(ProgressTest, what_ends_within_two_seconds_is_not_mentioned) {
+    testing::internal::CaptureStderr();
+    {
+        const Progress progress(*loop, "starting");
+        pass(1999ms);
+    }
+    pass(1h);
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+TEST_F(ProgressTest, elsewhere_than_on_a_terminal_it_is_a_line_and_one_with_the_time) {
+    testing::internal::CaptureStderr();
+    {
+        const Progress progress(*loop, "starting");
+        pass(2s);
+        pass(1s);
+        pass(69s);
+    }
+    EXPECT_EQ(testing::internal::GetCapturedStderr(),
+              "anchorhold: starting…\nanchorhold: starting: 1 min 12 s\n");
+}
+
+TEST_F(ProgressTest, on_a_terminal_the_line_is_redrawn_every_second_and_erased) {
+    const PseudoTerminal terminal;
+    const OwnFd kept = sys::dup_cloexec(2).value();
+    ASSERT_GE(::dup2(terminal.program.get(), 2), 0);
+    {
+        const Progress progress(*loop, "starting");
+        pass(2s);
+        pass(1s);
+        pass(500ms);
+    }
+    ASSERT_GE(::dup2(kept.get(), 2), 0);
+    std::array<std::byte, 4096> buffer{};
+    const size_t count = sys::read_some(terminal.user.get(), buffer).value().value();
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(buffer.data()), count),
+              "\r\x1b[Kanchorhold: starting… 2.0 s\r\x1b[Kanchorhold: starting… 3.0 s\r\x1b[K");
+}
+
+}  // namespace
+}  // namespace anchorhold::cli
