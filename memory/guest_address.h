@@ -1,4 +1,5 @@
-// Guest-physical addresses as a type of their own: they compare and add, checked, and never dereference.
+// Guest-physical addresses as a type of their own: they compare and add, checked, and never
+// dereference.
 #pragma once
 
 #include <compare>
@@ -32,7 +33,8 @@ class GuestAddress {
     uint64_t value_ = 0;
 };
 
-// `size` bytes from `start`. May describe addresses that are no RAM, or that wrap: GuestMemory decides.
+// `size` bytes from `start`. May describe addresses that are no RAM, or that wrap: GuestMemory
+// decides.
 struct GuestRange {
     GuestAddress start;
     uint64_t size = 0;

@@ -14,7 +14,9 @@ struct DeferredCall::Shared {
 DeferredCall::DeferredCall(EventLoop& loop, DeviceLock& lock, std::function<void()> call)
     : loop_(loop), shared_(new Shared{lock, std::move(call)}) {}
 
-DeferredCall::~DeferredCall() { shared_->call = nullptr; }
+DeferredCall::~DeferredCall() {
+    shared_->call = nullptr;
+}
 
 void DeferredCall::schedule() {
     if (shared_->scheduled) {

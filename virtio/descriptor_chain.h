@@ -1,4 +1,5 @@
-// One buffer of the driver: a walked and checked chain of descriptors (virtio 1.2 §2.7.5), as host memory.
+// One buffer of the driver: a walked and checked chain of descriptors (virtio 1.2 §2.7.5), as host
+// memory.
 #pragma once
 
 #include <sys/uio.h>
@@ -11,12 +12,13 @@
 
 namespace anchorhold::virtio {
 
-// The longest chain followed, direct or indirect. A driver may not exceed the queue's size (§2.7.5.3.1), but Linux does
-// with indirect tables; IOV_MAX is what one readv or writev takes.
+// The longest chain followed, direct or indirect. A driver may not exceed the queue's size
+// (§2.7.5.3.1), but Linux does with indirect tables; IOV_MAX is what one readv or writev takes.
 constexpr size_t kMaxChainSegments = 1024;
 
-// Readable segments come first, then writable ones (§2.7.4.2). Every segment lies inside guest RAM. The bytes may change
-// under us at any time: copy what decides, once. Reusable: Queue::pop() refills it and keeps its memory.
+// Readable segments come first, then writable ones (§2.7.4.2). Every segment lies inside guest RAM.
+// The bytes may change under us at any time: copy what decides, once. Reusable: Queue::pop()
+// refills it and keeps its memory.
 struct DescriptorChain {
     uint16_t head = 0;
     std::vector<std::span<std::byte>> readable;
@@ -38,8 +40,8 @@ class ChainCursor {
     [[nodiscard]] bool write(std::span<const std::byte> bytes);
     [[nodiscard]] bool skip(uint64_t bytes);
 
-    // Appends the next at most `limit` bytes as iovecs (at most kMaxChainSegments in all) and moves past them.
-    // Returns how many bytes that is.
+    // Appends the next at most `limit` bytes as iovecs (at most kMaxChainSegments in all) and moves
+    // past them. Returns how many bytes that is.
     uint64_t gather(uint64_t limit, std::vector<iovec>& out);
 
     [[nodiscard]] uint64_t remaining() const { return remaining_; }

@@ -1,4 +1,5 @@
-// What a virtio device is to its transport, and what a transport gives a device. Devices know queues, not registers.
+// What a virtio device is to its transport, and what a transport gives a device. Devices know
+// queues, not registers.
 #pragma once
 
 #include <cstddef>
@@ -11,9 +12,10 @@ namespace anchorhold::virtio {
 
 class Queue;
 
-// One lock for every device and transport of a VM, owned by the VMM and handed in by reference. vCPU threads reach
-// registers, the loop's thread reaches queues: whoever calls into a transport or a device holds it. Nothing in this
-// layer takes it, except the handlers that a device itself put into the event loop. A disk's worker never takes it.
+// One lock for every device and transport of a VM, owned by the VMM and handed in by reference.
+// vCPU threads reach registers, the loop's thread reaches queues: whoever calls into a transport or
+// a device holds it. Nothing in this layer takes it, except the handlers that a device itself put
+// into the event loop. A disk's worker never takes it.
 using DeviceLock = std::mutex;
 
 // Feature bits of virtio 1.2 §6 that concern every device; the transport offers them.
@@ -30,21 +32,24 @@ class Interrupt {
     virtual ~Interrupt() = default;
     // Buffers of `queue` were used and the driver asked to hear of it (§2.3).
     virtual void signal_used(size_t queue) = 0;
-    // The configuration space changed: a new generation and a configuration change notification (§2.5).
+    // The configuration space changed: a new generation and a configuration change notification
+    // (§2.5).
     virtual void signal_config() = 0;
-    // The driver broke the rules: sets DEVICE_NEEDS_RESET (§2.1.2) and stops every queue. `reason` is for the log.
+    // The driver broke the rules: sets DEVICE_NEEDS_RESET (§2.1.2) and stops every queue. `reason`
+    // is for the log.
     virtual void fail_device(std::string_view reason) = 0;
 };
 
 // What a device works with from DRIVER_OK to reset.
 struct Activation {
-    uint64_t features = 0;         // negotiated
-    std::span<Queue> queues;       // in the device's order; one the driver did not set up is not active()
+    uint64_t features = 0;  // negotiated
+    std::span<Queue>
+        queues;  // in the device's order; one the driver did not set up is not active()
     Interrupt* interrupt = nullptr;
 };
 
-// A virtio device. Single-threaded under the DeviceLock. activate() and reset() may run on a vCPU's thread,
-// process_queue() runs on the event loop's thread.
+// A virtio device. Single-threaded under the DeviceLock. activate() and reset() may run on a vCPU's
+// thread, process_queue() runs on the event loop's thread.
 class Device {
   public:
     virtual ~Device() = default;
@@ -61,10 +66,11 @@ class Device {
 
     // The driver set DRIVER_OK. `activation` stays valid until reset().
     virtual void activate(const Activation& activation) = 0;
-    // The driver wrote 0 to Status, or the device failed: touches no queue and no guest byte after returning. Also called
-    // when it was never activated.
+    // The driver wrote 0 to Status, or the device failed: touches no queue and no guest byte after
+    // returning. Also called when it was never activated.
     virtual void reset() = 0;
-    // The driver kicked queue `index` (maybe spuriously). Only called between activate() and reset().
+    // The driver kicked queue `index` (maybe spuriously). Only called between activate() and
+    // reset().
     virtual void process_queue(size_t index) = 0;
 };
 

@@ -41,18 +41,22 @@ enum Register : uint64_t {
     kConfigGeneration = 0x0fc,
 };
 
-constexpr uint32_t kMagic = 0x74726976;     // "virt"
-constexpr uint32_t kVendor = 0x484e4341;    // "ACNH"
-constexpr uint32_t kInterruptUsed = 1;      // §4.2.2, InterruptStatus bit 0
-constexpr uint32_t kInterruptConfig = 2;    // bit 1
+constexpr uint32_t kMagic = 0x74726976;   // "virt"
+constexpr uint32_t kVendor = 0x484e4341;  // "ACNH"
+constexpr uint32_t kInterruptUsed = 1;    // §4.2.2, InterruptStatus bit 0
+constexpr uint32_t kInterruptConfig = 2;  // bit 1
 constexpr uint64_t kFaultsLogged = 8;
 
-void set_low(uint64_t& value, uint32_t low) { value = (value & ~uint64_t{UINT32_MAX}) | low; }
+void set_low(uint64_t& value, uint32_t low) {
+    value = (value & ~uint64_t{UINT32_MAX}) | low;
+}
 void set_high(uint64_t& value, uint32_t high) {
     value = (value & UINT32_MAX) | (uint64_t{high} << 32);
 }
 
-bool config_width(size_t bytes) { return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8; }
+bool config_width(size_t bytes) {
+    return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8;
+}
 
 }  // namespace
 
@@ -237,7 +241,8 @@ void MmioTransport::write_status(uint32_t value) {
         status_ |= kStatusDriver;
     }
     if ((added & kStatusFeaturesOk) != 0 && has_status(kStatusDriver)) {
-        // §2.2.2, §6.1: a subset of the offer, and VERSION_1 in it; else the bit stays clear and the driver gives up.
+        // §2.2.2, §6.1: a subset of the offer, and VERSION_1 in it; else the bit stays clear and
+        // the driver gives up.
         if ((driver_features_ & ~offered_features()) == 0 &&
             (driver_features_ & kFeatureVersion1) != 0) {
             status_ |= kStatusFeaturesOk;
@@ -331,9 +336,9 @@ void MmioTransport::fail_device(std::string_view reason) {
 }
 
 MmioTransportState MmioTransport::save() const {
-    MmioTransportState state{driver_features_, device_features_select_, driver_features_select_,
-                             queue_select_,    status_,                 interrupt_status_,
-                             config_generation_, {}};
+    MmioTransportState state{
+        driver_features_, device_features_select_, driver_features_select_, queue_select_,
+        status_,          interrupt_status_,       config_generation_,      {}};
     for (const Queue& queue : queues_) {
         state.queues.push_back(queue.save());
     }

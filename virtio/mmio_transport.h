@@ -1,4 +1,5 @@
-// The registers of one virtio device: virtio over MMIO, version 2 (virtio 1.2 §4.2.2), and the status state machine (§3.1).
+// The registers of one virtio device: virtio over MMIO, version 2 (virtio 1.2 §4.2.2), and the
+// status state machine (§3.1).
 #pragma once
 
 #include <cstddef>
@@ -23,7 +24,7 @@ class IrqLine {
 };
 
 // Register offsets, §4.2.2.
-constexpr uint64_t kRegisterSpace = 0x100;       // registers below, device configuration space from here
+constexpr uint64_t kRegisterSpace = 0x100;  // registers below, device configuration space from here
 constexpr uint64_t kQueueNotifyRegister = 0x50;  // for ioeventfds: 4 bytes, datamatch = queue index
 constexpr uint64_t kMmioWindowSize = 0x1000;     // bytes of guest-physical space a device takes
 
@@ -47,8 +48,9 @@ struct MmioTransportState {
     std::vector<QueueState> queues;
 };
 
-// Everything the guest writes is answered or dropped; nothing it writes ends the VMM. Callers hold the DeviceLock,
-// which is also the one given here (a QueueNotify that no ioeventfd caught is posted to the loop and takes it there).
+// Everything the guest writes is answered or dropped; nothing it writes ends the VMM. Callers hold
+// the DeviceLock, which is also the one given here (a QueueNotify that no ioeventfd caught is
+// posted to the loop and takes it there).
 class MmioTransport final : public Interrupt {
   public:
     // References outlive the transport.
@@ -58,12 +60,13 @@ class MmioTransport final : public Interrupt {
     MmioTransport(const MmioTransport&) = delete;
     MmioTransport& operator=(const MmioTransport&) = delete;
 
-    // An access at `offset` into the device's window. Registers: aligned and 4 bytes, else reads are zero and writes are
-    // dropped. Configuration space: 1, 2, 4 or 8 bytes.
+    // An access at `offset` into the device's window. Registers: aligned and 4 bytes, else reads
+    // are zero and writes are dropped. Configuration space: 1, 2, 4 or 8 bytes.
     void read(uint64_t offset, std::span<std::byte> out);
     void write(uint64_t offset, std::span<const std::byte> bytes);
 
-    // The queue's ioeventfd fired. On the loop's thread, DeviceLock held. Ignored when the queue is not active.
+    // The queue's ioeventfd fired. On the loop's thread, DeviceLock held. Ignored when the queue is
+    // not active.
     void process_queue(size_t index);
     [[nodiscard]] size_t queue_count() const { return queues_.size(); }
 
@@ -82,10 +85,12 @@ class MmioTransport final : public Interrupt {
     void fail_device(std::string_view reason) override;
 
     [[nodiscard]] MmioTransportState save() const;
-    // Into a freshly made transport. An error when the state does not fit this device; then use it no more. Activates the
-    // device if it was; the caller then restores the device's state, calls reraise(), and processes every queue once.
+    // Into a freshly made transport. An error when the state does not fit this device; then use it
+    // no more. Activates the device if it was; the caller then restores the device's state, calls
+    // reraise(), and processes every queue once.
     Status restore(const MmioTransportState& state);
-    // Raises the interrupt again if one is not yet acknowledged: an edge may have been lost in between.
+    // Raises the interrupt again if one is not yet acknowledged: an edge may have been lost in
+    // between.
     void reraise();
 
   private:

@@ -20,14 +20,28 @@ constexpr size_t kRingEntries = 4;
 constexpr uint16_t kNoInterrupt = 1;  // VIRTQ_AVAIL_F_NO_INTERRUPT
 constexpr uint16_t kNoNotify = 1;     // VIRTQ_USED_F_NO_NOTIFY
 
-constexpr size_t available_bytes(uint16_t size) { return 6 + size_t{2} * size; }
-constexpr size_t used_bytes(uint16_t size) { return 6 + sizeof(UsedElement) * size; }
-constexpr size_t available_entry(uint16_t slot) { return kRingEntries + size_t{2} * slot; }
-constexpr size_t used_entry(uint16_t slot) { return kRingEntries + sizeof(UsedElement) * slot; }
-constexpr size_t used_event(uint16_t size) { return kRingEntries + size_t{2} * size; }
-constexpr size_t available_event(uint16_t size) { return kRingEntries + sizeof(UsedElement) * size; }
+constexpr size_t available_bytes(uint16_t size) {
+    return 6 + size_t{2} * size;
+}
+constexpr size_t used_bytes(uint16_t size) {
+    return 6 + sizeof(UsedElement) * size;
+}
+constexpr size_t available_entry(uint16_t slot) {
+    return kRingEntries + size_t{2} * slot;
+}
+constexpr size_t used_entry(uint16_t slot) {
+    return kRingEntries + sizeof(UsedElement) * slot;
+}
+constexpr size_t used_event(uint16_t size) {
+    return kRingEntries + size_t{2} * size;
+}
+constexpr size_t available_event(uint16_t size) {
+    return kRingEntries + sizeof(UsedElement) * size;
+}
 
-constexpr uint16_t distance(uint16_t from, uint16_t to) { return static_cast<uint16_t>(to - from); }
+constexpr uint16_t distance(uint16_t from, uint16_t to) {
+    return static_cast<uint16_t>(to - from);
+}
 
 std::atomic_ref<uint16_t> ring_word(std::span<std::byte> area, size_t offset) {
     return std::atomic_ref(*reinterpret_cast<uint16_t*>(area.subspan(offset, 2).data()));
@@ -42,7 +56,9 @@ Queue::Queue(uint16_t max_size) : max_size_(max_size) {
     config_.size = max_size;
 }
 
-void Queue::reset() { *this = Queue(max_size_); }
+void Queue::reset() {
+    *this = Queue(max_size_);
+}
 
 Status Queue::activate(const memory::GuestMemory& memory, uint64_t features) {
     if (!std::has_single_bit(config_.size) || config_.size > max_size_) {
@@ -87,7 +103,9 @@ uint16_t Queue::available_index() const {
                     : next_available_;
 }
 
-bool Queue::has_available() const { return active() && available_index() != next_available_; }
+bool Queue::has_available() const {
+    return active() && available_index() != next_available_;
+}
 
 bool Queue::pop(DescriptorChain& chain) {
     if (!active()) {
@@ -97,12 +115,14 @@ bool Queue::pop(DescriptorChain& chain) {
     if (waiting == 0) {
         return false;
     }
-    // §2.7.13.3: the driver never runs more than the queue's size ahead, counting what is still with us.
+    // §2.7.13.3: the driver never runs more than the queue's size ahead, counting what is still
+    // with us.
     if (waiting > size_ || in_flight_ >= size_) {
         return fail_chain("the available index is further ahead than the queue is long");
     }
     const auto slot = static_cast<uint16_t>(next_available_ & (size_ - 1));
-    const uint16_t head = ring_word(available_, available_entry(slot)).load(std::memory_order_relaxed);
+    const uint16_t head =
+        ring_word(available_, available_entry(slot)).load(std::memory_order_relaxed);
     if (!walk(head, chain)) {
         return false;
     }
@@ -139,9 +159,11 @@ bool Queue::walk(uint16_t head, DescriptorChain& chain) {
             return fail_chain("a descriptor chain is too long or a circle");
         }
         Descriptor descriptor;
-        std::memcpy(&descriptor, table.subspan(index * sizeof descriptor).data(), sizeof descriptor);
+        std::memcpy(&descriptor, table.subspan(index * sizeof descriptor).data(),
+                    sizeof descriptor);
         if ((descriptor.flags & kDescriptorIndirect) != 0) {
-            // §2.7.5.3: only when negotiated, never nested, never with NEXT; ordinary ones may stand before it.
+            // §2.7.5.3: only when negotiated, never nested, never with NEXT; ordinary ones may
+            // stand before it.
             if (!indirect_ || in_indirect || (descriptor.flags & kDescriptorNext) != 0) {
                 return fail_chain("an indirect descriptor where none may be");
             }
@@ -201,9 +223,10 @@ bool Queue::publish() {
     if (next_used_ == published_used_ || !active()) {
         return false;
     }
-    // The driver publishes its wish and then looks at our index; we publish our index and then look at its wish. With
-    // both in one total order (a full barrier on either side) one of the two sees the other. Sequentially consistent
-    // accesses do what a fence would, and ThreadSanitizer understands them.
+    // The driver publishes its wish and then looks at our index; we publish our index and then look
+    // at its wish. With both in one total order (a full barrier on either side) one of the two sees
+    // the other. Sequentially consistent accesses do what a fence would, and ThreadSanitizer
+    // understands them.
     ring_word(used_, kRingIndex).store(next_used_, std::memory_order_seq_cst);
     published_used_ = next_used_;
     if (!event_index_) {

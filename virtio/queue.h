@@ -51,8 +51,9 @@ struct QueueState {
     uint16_t signalled_used = 0;
 };
 
-// Single-threaded under the DeviceLock. Addresses are fixed at activate(): the driver's later writes change nothing.
-// When the driver breaks a rule the queue stops (fault() says why) and hands out nothing until the next activate().
+// Single-threaded under the DeviceLock. Addresses are fixed at activate(): the driver's later
+// writes change nothing. When the driver breaks a rule the queue stops (fault() says why) and hands
+// out nothing until the next activate().
 class Queue {
   public:
     explicit Queue(uint16_t max_size);
@@ -62,7 +63,8 @@ class Queue {
     [[nodiscard]] QueueConfig& config() { return config_; }
     [[nodiscard]] const QueueConfig& config() const { return config_; }
 
-    // Checks size, alignment and that all three areas are RAM, then serves. An error names what the driver got wrong.
+    // Checks size, alignment and that all three areas are RAM, then serves. An error names what the
+    // driver got wrong.
     Status activate(const memory::GuestMemory& memory, uint64_t features);
     // Back to what it was before the driver touched it.
     void reset();
@@ -72,31 +74,36 @@ class Queue {
     // Stops the queue for a fault the device found. `reason` has static storage.
     void stop(std::string_view reason);
 
-    // Takes the next available chain. False when there is none or the queue is not active (check broken()).
+    // Takes the next available chain. False when there is none or the queue is not active (check
+    // broken()).
     [[nodiscard]] bool pop(DescriptorChain& chain);
-    // Puts back the chains of the last `count` pops, none of which was used: they will be popped again.
+    // Puts back the chains of the last `count` pops, none of which was used: they will be popped
+    // again.
     void unpop(uint16_t count);
     // True when the driver has made a buffer available that was not popped.
     [[nodiscard]] bool has_available() const;
     // The driver's index as last published; for noticing that it moved.
     [[nodiscard]] uint16_t available_index() const;
 
-    // Puts a popped chain into the used ring; `written` bytes of its writable part. Visible after publish().
+    // Puts a popped chain into the used ring; `written` bytes of its writable part. Visible after
+    // publish().
     void add_used(uint16_t head, uint32_t written);
-    // Shows the batch to the driver (§2.7.8). True when the driver wants to be notified of it (§2.7.7, §2.7.10): then call
-    // Interrupt::signal_used(). False for an empty batch.
+    // Shows the batch to the driver (§2.7.8). True when the driver wants to be notified of it
+    // (§2.7.7, §2.7.10): then call Interrupt::signal_used(). False for an empty batch.
     [[nodiscard]] bool publish();
 
     // Kicks are a waste while we look anyway.
     void disable_notifications();
-    // Asks for kicks again. True when a buffer became available in between, whose kick may have been lost: keep popping.
+    // Asks for kicks again. True when a buffer became available in between, whose kick may have
+    // been lost: keep popping.
     [[nodiscard]] bool enable_notifications();
 
     // Chains popped and not yet used.
     [[nodiscard]] uint16_t in_flight() const { return in_flight_; }
 
     [[nodiscard]] QueueState save() const;
-    // After config() was set from the state and activate() succeeded. An error when the indices cannot be.
+    // After config() was set from the state and activate() succeeded. An error when the indices
+    // cannot be.
     Status restore(const QueueState& state);
 
   private:

@@ -9,12 +9,13 @@
 
 namespace anchorhold::virtio {
 
-// Chains served in one turn of the loop, so that a guest that never stops kicking leaves room for everybody else.
+// Chains served in one turn of the loop, so that a guest that never stops kicking leaves room for
+// everybody else.
 constexpr size_t kChainsPerTurn = 256;
 
-// Hands each available chain to `serve(chain)`, which calls add_used() now or later; then publishes, and fails the
-// device if the queue broke or serve() stopped it. Past kChainsPerTurn the rest waits for `again`, which must serve
-// this queue.
+// Hands each available chain to `serve(chain)`, which calls add_used() now or later; then
+// publishes, and fails the device if the queue broke or serve() stopped it. Past kChainsPerTurn the
+// rest waits for `again`, which must serve this queue.
 template <typename Serve>
 void serve_queue(const Activation& activation, size_t index, DescriptorChain& chain,
                  DeferredCall& again, Serve serve) {

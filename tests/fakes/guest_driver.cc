@@ -14,7 +14,9 @@ using virtio::Descriptor;
 
 constexpr uint16_t kEnd = UINT16_MAX;
 
-GuestAddress at(GuestAddress base, uint64_t offset) { return GuestAddress(base.value() + offset); }
+GuestAddress at(GuestAddress base, uint64_t offset) {
+    return GuestAddress(base.value() + offset);
+}
 
 }  // namespace
 
@@ -217,10 +219,9 @@ bool GuestDriver::kick_if_wanted(size_t queue) {
     Ring& ring = rings_[queue];
     const uint16_t old_index = std::exchange(ring.kicked_index, ring.available_index);
     const bool wanted =
-        event_index_
-            ? static_cast<uint16_t>(ring.available_index - available_event(queue) - 1) <
-                  static_cast<uint16_t>(ring.available_index - old_index)
-            : (used_flags(queue) & 1) == 0 && old_index != ring.available_index;
+        event_index_ ? static_cast<uint16_t>(ring.available_index - available_event(queue) - 1) <
+                           static_cast<uint16_t>(ring.available_index - old_index)
+                     : (used_flags(queue) & 1) == 0 && old_index != ring.available_index;
     if (wanted) {
         kick(queue);
     }
@@ -232,7 +233,9 @@ void GuestDriver::set_descriptor(size_t queue, uint16_t index, const Descriptor&
         bench_.memory->store(at(rings_[queue].table, 16 * uint64_t{index}), descriptor));
 }
 
-void GuestDriver::make_available(size_t queue, uint16_t head) { push(rings_[queue], head); }
+void GuestDriver::make_available(size_t queue, uint16_t head) {
+    push(rings_[queue], head);
+}
 
 void GuestDriver::set_available_index(size_t queue, uint16_t index) {
     rings_[queue].available_index = index;
@@ -245,8 +248,7 @@ void GuestDriver::set_available_flags(size_t queue, uint16_t flags) {
 
 void GuestDriver::set_used_event(size_t queue, uint16_t index) {
     const Ring& ring = rings_[queue];
-    ANCHORHOLD_CHECK(
-        bench_.memory->store(at(ring.available, 4 + 2 * uint64_t{ring.size}), index));
+    ANCHORHOLD_CHECK(bench_.memory->store(at(ring.available, 4 + 2 * uint64_t{ring.size}), index));
 }
 
 uint16_t GuestDriver::available_event(size_t queue) const {
@@ -262,7 +264,9 @@ uint16_t GuestDriver::used_index(size_t queue) const {
     return *bench_.memory->load_acquire(at(rings_[queue].used, 2));
 }
 
-bool GuestDriver::needs_reset() { return (read(0x70) & virtio::kStatusNeedsReset) != 0; }
+bool GuestDriver::needs_reset() {
+    return (read(0x70) & virtio::kStatusNeedsReset) != 0;
+}
 
 std::vector<std::byte> to_bytes(std::string_view text) {
     const auto bytes = std::as_bytes(std::span(text));

@@ -1,5 +1,5 @@
-// A guest's virtio driver, in a test: negotiates through registers, lays out queues in guest memory, builds chains, and
-// breaks any rule it is asked to.
+// A guest's virtio driver, in a test: negotiates through registers, lays out queues in guest
+// memory, builds chains, and breaks any rule it is asked to.
 #pragma once
 
 #include <cstddef>
@@ -62,7 +62,8 @@ class GuestDriver {
     void write_config(uint64_t offset, uint32_t value);
 
     [[nodiscard]] uint64_t offered_features();
-    // Reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK. False when the device does not accept them.
+    // Reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK. False when the device does not accept
+    // them.
     bool negotiate(uint64_t features);
     // Lays out a queue of `size` entries and makes it ready.
     void set_up_queue(size_t index, uint16_t size);

@@ -1,4 +1,5 @@
-// A vsock device with a host behind it: streams that the guest opens come out as sockets that the test holds.
+// A vsock device with a host behind it: streams that the guest opens come out as sockets that the
+// test holds.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,8 @@ constexpr uint32_t kRefusedPort = 1;
 struct VsockBench : Bench {
     explicit VsockBench(virtio::VsockLimits limits = {});
 
-    // The guest connects from `guest_port` to `host_port` and has read the answer. False when it was refused.
+    // The guest connects from `guest_port` to `host_port` and has read the answer. False when it
+    // was refused.
     bool guest_connects(uint32_t guest_port, uint32_t host_port = 2000,
                         uint32_t buffer_size = 64 * 1024);
     // The host connects to `guest_port`; the test's end of the stream.

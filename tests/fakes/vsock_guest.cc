@@ -23,7 +23,9 @@ PacketHeader VsockGuest::header(const Say& say) {
     return header;
 }
 
-void VsockGuest::send(const Say& say) { send_raw(header(say), say.payload); }
+void VsockGuest::send(const Say& say) {
+    send_raw(header(say), say.payload);
+}
 
 void VsockGuest::send_raw(const PacketHeader& header, std::string_view payload) {
     if (!scratch_) {
@@ -36,8 +38,9 @@ void VsockGuest::send_raw(const PacketHeader& header, std::string_view payload) 
     if (payload.empty()) {
         driver_.add(kTransmit, {{start, sizeof header, Direction::kReadable}});
     } else {
-        driver_.add(kTransmit, {{start, sizeof header, Direction::kReadable},
-                                {body, static_cast<uint32_t>(payload.size()), Direction::kReadable}});
+        driver_.add(kTransmit,
+                    {{start, sizeof header, Direction::kReadable},
+                     {body, static_cast<uint32_t>(payload.size()), Direction::kReadable}});
     }
     driver_.kick(kTransmit);
     bench_.settle();
@@ -54,8 +57,7 @@ void VsockGuest::give_buffers(size_t count, uint32_t size) {
         } else {
             posted = {driver_.allocate(size), size};
         }
-        const uint16_t head =
-            driver_.add(kReceive, {{posted.address, size, Direction::kWritable}});
+        const uint16_t head = driver_.add(kReceive, {{posted.address, size, Direction::kWritable}});
         posted_[head] = posted;
     }
     driver_.kick(kReceive);
@@ -82,8 +84,8 @@ std::optional<ReceivedPacket> VsockGuest::receive() {
     ReceivedPacket packet;
     packet.header = *bench_.memory->load<PacketHeader>(posted.address);
     ANCHORHOLD_CHECK(used->length == sizeof packet.header + packet.header.length);
-    packet.payload = driver_.bytes_at(
-        GuestAddress(posted.address.value() + sizeof packet.header), packet.header.length);
+    packet.payload = driver_.bytes_at(GuestAddress(posted.address.value() + sizeof packet.header),
+                                      packet.header.length);
     return packet;
 }
 

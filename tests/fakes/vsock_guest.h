@@ -1,4 +1,5 @@
-// The guest's end of vsock in a test: sends raw packets, keeps receive buffers filled, and collects what comes.
+// The guest's end of vsock in a test: sends raw packets, keeps receive buffers filled, and collects
+// what comes.
 #pragma once
 
 #include <cstdint>

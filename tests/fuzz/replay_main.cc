@@ -1,4 +1,5 @@
-// Runs a fuzz target over the files and folders named on the command line: what g++ builds have instead of libFuzzer.
+// Runs a fuzz target over the files and folders named on the command line: what g++ builds have
+// instead of libFuzzer.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

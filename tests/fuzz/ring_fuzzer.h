@@ -1,4 +1,5 @@
-// A driver whose rings and buffers are the fuzzer's: small steps that write guest memory, then kick.
+// A driver whose rings and buffers are the fuzzer's: small steps that write guest memory, then
+// kick.
 #pragma once
 
 #include "fuzz_input.h"
@@ -10,7 +11,8 @@ namespace anchorhold::fuzz {
 constexpr uint64_t kArena = 0x20'0000;
 constexpr uint64_t kArenaSize = 0x4000;
 
-// One step: writes a descriptor, fills a piece of the arena, makes a head available, takes used buffers, or kicks.
+// One step: writes a descriptor, fills a piece of the arena, makes a head available, takes used
+// buffers, or kicks.
 void ring_step(fakes::Bench& bench, fakes::GuestDriver& driver, size_t queues, FuzzInput& input);
 
 }  // namespace anchorhold::fuzz

@@ -1,4 +1,5 @@
-// Block requests of a driver without manners; the disk checks that nothing outside its bounds is asked of it.
+// Block requests of a driver without manners; the disk checks that nothing outside its bounds is
+// asked of it.
 #include <cstdlib>
 
 #include "base/log.h"

@@ -38,8 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                      .forwarded = input.take<uint16_t>()});
                 const std::string payload(input.take<uint16_t>() % 5000, 'x');
                 const auto twist = input.take<uint8_t>();
-                header.length = twist < 0xf0 ? static_cast<uint32_t>(payload.size())
-                                             : input.take<uint32_t>();
+                header.length =
+                    twist < 0xf0 ? static_cast<uint32_t>(payload.size()) : input.take<uint32_t>();
                 if (twist == 0xef) {
                     header.type = input.take<uint16_t>();
                 }

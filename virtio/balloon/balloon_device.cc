@@ -28,7 +28,8 @@ struct BalloonConfig {
 static_assert(sizeof(BalloonConfig) == 8);
 constexpr uint64_t kActualOffset = 4;
 
-// §5.5.6: pages are 4 KiB whatever the guest's page size. One buffer of Linux names 256; more than this is refused.
+// §5.5.6: pages are 4 KiB whatever the guest's page size. One buffer of Linux names 256; more than
+// this is refused.
 constexpr uint64_t kBalloonPage = 4096;
 constexpr uint64_t kMaxPagesPerBuffer = 4096;
 
@@ -41,8 +42,12 @@ BalloonDevice::BalloonDevice(const memory::GuestMemory& memory, EventLoop& loop,
           }
       }) {}
 
-uint64_t BalloonDevice::features() const { return kFeatureDeflateOnOom | kFeatureReporting; }
-std::span<const uint16_t> BalloonDevice::queue_sizes() const { return kQueueSizes; }
+uint64_t BalloonDevice::features() const {
+    return kFeatureDeflateOnOom | kFeatureReporting;
+}
+std::span<const uint16_t> BalloonDevice::queue_sizes() const {
+    return kQueueSizes;
+}
 
 void BalloonDevice::read_config(uint64_t offset, std::span<std::byte> out) const {
     const BalloonConfig config{target_pages_, actual_pages_};
@@ -54,8 +59,7 @@ void BalloonDevice::write_config(uint64_t offset, std::span<const std::byte> byt
         Le32 actual;
         std::memcpy(&actual, bytes.data(), sizeof actual);
         actual_pages_ = actual;
-        counters_.held_bytes =
-            std::min<uint64_t>(uint64_t{actual} * kBalloonPage, memory_.size());
+        counters_.held_bytes = std::min<uint64_t>(uint64_t{actual} * kBalloonPage, memory_.size());
     }
 }
 
@@ -138,7 +142,8 @@ void BalloonDevice::discard_page_run(uint64_t first_page, uint64_t pages) {
     }
     const memory::GuestRange range{memory::GuestAddress(first_page * kBalloonPage),
                                    pages * kBalloonPage};
-    // What is no RAM is the driver's mistake and hurts nobody; what the host keeps is merely not saved.
+    // What is no RAM is the driver's mistake and hurts nobody; what the host keeps is merely not
+    // saved.
     if (const auto given = memory_.discard(range)) {
         counters_.discarded_bytes += *given;
     } else {

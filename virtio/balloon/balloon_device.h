@@ -14,7 +14,7 @@
 namespace anchorhold::virtio {
 
 struct BalloonCounters {
-    uint64_t held_bytes = 0;      // `actual`, as the driver last reported it; a claim
+    uint64_t held_bytes = 0;       // `actual`, as the driver last reported it; a claim
     uint64_t discarded_bytes = 0;  // by inflating, in all
     uint64_t reported_bytes = 0;   // given back by free page reporting, in all
     uint64_t refused_pages = 0;    // named by the driver, but no RAM
@@ -25,7 +25,8 @@ struct BalloonState {
     uint32_t actual_pages = 0;
 };
 
-// Offers DEFLATE_ON_OOM and free page reporting (VIRTIO_BALLOON_F_REPORTING). Queues: inflate, deflate, reporting.
+// Offers DEFLATE_ON_OOM and free page reporting (VIRTIO_BALLOON_F_REPORTING). Queues: inflate,
+// deflate, reporting.
 class BalloonDevice final : public Device {
   public:
     // References outlive the device.
@@ -43,7 +44,8 @@ class BalloonDevice final : public Device {
     void reset() override;
     void process_queue(size_t index) override;
 
-    // How many 4 KiB pages the guest should give up, cut at its RAM. Takes effect when the driver follows.
+    // How many 4 KiB pages the guest should give up, cut at its RAM. Takes effect when the driver
+    // follows.
     void set_target(uint64_t pages);
     [[nodiscard]] const BalloonCounters& counters() const { return counters_; }
 

@@ -68,7 +68,9 @@ uint64_t BlockDevice::features() const {
                : common | kFeatureFlush | kFeatureDiscard | kFeatureWriteZeroes;
 }
 
-std::span<const uint16_t> BlockDevice::queue_sizes() const { return kQueueSizes; }
+std::span<const uint16_t> BlockDevice::queue_sizes() const {
+    return kQueueSizes;
+}
 
 void BlockDevice::read_config(uint64_t offset, std::span<std::byte> out) const {
     BlockConfig config;
@@ -101,7 +103,8 @@ void BlockDevice::reset() {
 
 void BlockDevice::process_queue(size_t) {
     if (active_) {
-        serve_queue(activation_, 0, chain_, again_, [this](DescriptorChain& chain) { serve(chain); });
+        serve_queue(activation_, 0, chain_, again_,
+                    [this](DescriptorChain& chain) { serve(chain); });
     }
 }
 
@@ -183,7 +186,8 @@ void BlockDevice::finish(const Pending& pending, BlockStatus status) {
     using Kind = BlockRequest::Kind;
     *pending.status = static_cast<std::byte>(status);
     const bool fills = pending.kind == Kind::kRead || pending.kind == Kind::kGetId;
-    // §2.7.8.2: the length counts from the first writable byte, so a status behind data that was not written counts 0.
+    // §2.7.8.2: the length counts from the first writable byte, so a status behind data that was
+    // not written counts 0.
     uint64_t written = fills ? 0 : 1;
     if (status == BlockStatus::kOk) {
         written = fills ? pending.length + 1 : 1;

@@ -37,9 +37,11 @@ class Disk {
     [[nodiscard]] virtual uint64_t capacity() const = 0;  // bytes, constant, a multiple of 512
     // Who hears completions; nullptr for nobody. Set before the first submit().
     virtual void set_client(DiskClient* client) = 0;
-    // Starts a job. An errno value (0 for success) when it ended at once; nothing when the client will be told.
+    // Starts a job. An errno value (0 for success) when it ended at once; nothing when the client
+    // will be told.
     virtual std::optional<int> submit(DiskJob job) = 0;
-    // Forgets what has not begun, waits for what has. No guest byte is touched and no completion told after it returns.
+    // Forgets what has not begun, waits for what has. No guest byte is touched and no completion
+    // told after it returns.
     virtual void cancel_all() = 0;
 };
 

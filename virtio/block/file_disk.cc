@@ -203,13 +203,13 @@ void FileDisk::work() {
         busy_ = true;
         guard.unlock();
         const int error = run(job);
-        loop_.post([self = self_, &lock = lock_, epoch = epoch, kind = job.kind, tag = job.tag,
-                    error] {
-            const std::lock_guard held(lock);
-            if (*self != nullptr) {
-                (*self)->complete(epoch, kind, tag, error);
-            }
-        });
+        loop_.post(
+            [self = self_, &lock = lock_, epoch = epoch, kind = job.kind, tag = job.tag, error] {
+                const std::lock_guard held(lock);
+                if (*self != nullptr) {
+                    (*self)->complete(epoch, kind, tag, error);
+                }
+            });
         guard.lock();
         busy_ = false;
         idle_.notify_all();

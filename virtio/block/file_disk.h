@@ -1,4 +1,5 @@
-// A disk that is a file or a block device of the host: at once where the page cache allows, else on one worker thread.
+// A disk that is a file or a block device of the host: at once where the page cache allows, else on
+// one worker thread.
 #pragma once
 
 #include <condition_variable>
@@ -22,8 +23,8 @@ namespace anchorhold::virtio {
 struct FileDiskOptions {
     DiskAccess access = DiskAccess::kReadOnly;
     std::string name;  // for errors: "vdb"
-    // Hears of each kind of host failure once, in one line ("write: No space left on device"). On the loop's thread,
-    // DeviceLock held.
+    // Hears of each kind of host failure once, in one line ("write: No space left on device"). On
+    // the loop's thread, DeviceLock held.
     std::function<void(std::string detail)> on_failure;
     // Runs first on the worker's thread: its seccomp filter, its name.
     std::function<void()> on_worker_start;
@@ -32,8 +33,9 @@ struct FileDiskOptions {
 // The worker starts in create(), so before any lock-down, and sleeps until it is needed.
 class FileDisk final : public Disk {
   public:
-    // Takes the descriptor, open for what `access` says. The capacity is the file's size, rounded down to 512 bytes;
-    // an empty file is an error. References outlive the disk. Destroy it on the loop's thread.
+    // Takes the descriptor, open for what `access` says. The capacity is the file's size, rounded
+    // down to 512 bytes; an empty file is an error. References outlive the disk. Destroy it on the
+    // loop's thread.
     static Result<std::unique_ptr<FileDisk>> create(OwnFd file, FileDiskOptions options,
                                                     EventLoop& loop, DeviceLock& lock);
     ~FileDisk() override;
@@ -68,7 +70,7 @@ class FileDisk final : public Disk {
     bool nowait_reads_ = true;         // false once the file system said it cannot
     bool nowait_writes_ = true;
     uint64_t handed_over_ = 0;
-    uint64_t reported_ = 0;            // bit per kind and cause of failure already told
+    uint64_t reported_ = 0;  // bit per kind and cause of failure already told
 
     std::mutex mutex_;  // what is below; taken after the DeviceLock, never before it
     std::condition_variable wake_;

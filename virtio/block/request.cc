@@ -23,8 +23,8 @@ bool place(BlockRequest& request, uint64_t sector, uint64_t length, uint64_t cap
     return true;
 }
 
-BlockStatus parse_transfer(BlockRequest& request, uint64_t sector, ChainCursor data, uint64_t length,
-                           uint64_t capacity) {
+BlockStatus parse_transfer(BlockRequest& request, uint64_t sector, ChainCursor data,
+                           uint64_t length, uint64_t capacity) {
     if (length == 0 || length % kSectorSize != 0 || !place(request, sector, length, capacity)) {
         return BlockStatus::kIoError;
     }
@@ -63,7 +63,8 @@ BlockStatus parse_body(BlockRequest& request, uint64_t sector, const DescriptorC
     const bool writable_disk = access == DiskAccess::kReadWrite;
     switch (request.kind) {
         case Kind::kRead:
-            return parse_transfer(request, sector, ChainCursor(chain.writable), in_length, capacity);
+            return parse_transfer(request, sector, ChainCursor(chain.writable), in_length,
+                                  capacity);
         case Kind::kWrite:
             return writable_disk ? parse_transfer(request, sector, out, out_length, capacity)
                                  : BlockStatus::kIoError;

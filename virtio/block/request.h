@@ -1,4 +1,5 @@
-// Parsing of block requests (virtio 1.2 §5.2.6), apart from the device so that a table of raw bytes can test it.
+// Parsing of block requests (virtio 1.2 §5.2.6), apart from the device so that a table of raw bytes
+// can test it.
 #pragma once
 
 #include <sys/uio.h>
@@ -36,7 +37,8 @@ static_assert(sizeof(BlockRangeSegment) == 16);
 // §5.2.6: the status byte.
 enum class BlockStatus : uint8_t { kOk = 0, kIoError = 1, kUnsupported = 2 };
 
-// The most sectors one discard or write-zeroes request may name; announced in the configuration space.
+// The most sectors one discard or write-zeroes request may name; announced in the configuration
+// space.
 constexpr uint32_t kMaxRangeSectors = 1U << 22;  // 2 GiB
 
 struct BlockRequest {
@@ -58,8 +60,8 @@ struct BlockRequest {
     std::vector<iovec> segments;             // guest memory to read into or write from
 };
 
-// Judges a chain against a disk of `capacity` bytes. Nothing when the chain has no place for a status byte or no whole
-// header, so that it cannot even be answered: the driver is broken.
+// Judges a chain against a disk of `capacity` bytes. Nothing when the chain has no place for a
+// status byte or no whole header, so that it cannot even be answered: the driver is broken.
 [[nodiscard]] std::optional<BlockRequest> parse_block_request(const DescriptorChain& chain,
                                                               uint64_t capacity, DiskAccess access);
 

@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::array<uint16_t, 1> kQueueSizes = {16};
 
-// Fills as much as the host gives without waiting; its pool is initialised long before any guest runs.
+// Fills as much as the host gives without waiting; its pool is initialised long before any guest
+// runs.
 size_t fill_random(std::span<std::byte> bytes) {
     size_t filled = 0;
     while (filled < bytes.size()) {
@@ -36,9 +37,13 @@ size_t fill_random(std::span<std::byte> bytes) {
 RngDevice::RngDevice(EventLoop& loop, DeviceLock& lock)
     : again_(loop, lock, [this] { process_queue(0); }) {}
 
-std::span<const uint16_t> RngDevice::queue_sizes() const { return kQueueSizes; }
+std::span<const uint16_t> RngDevice::queue_sizes() const {
+    return kQueueSizes;
+}
 
-void RngDevice::read_config(uint64_t, std::span<std::byte> out) const { copy_config({}, 0, out); }
+void RngDevice::read_config(uint64_t, std::span<std::byte> out) const {
+    copy_config({}, 0, out);
+}
 void RngDevice::write_config(uint64_t, std::span<const std::byte>) {}
 
 void RngDevice::activate(const Activation& activation) {
@@ -46,7 +51,9 @@ void RngDevice::activate(const Activation& activation) {
     active_ = true;
 }
 
-void RngDevice::reset() { active_ = false; }
+void RngDevice::reset() {
+    active_ = false;
+}
 
 void RngDevice::process_queue(size_t) {
     if (!active_) {

@@ -12,8 +12,8 @@ namespace anchorhold::virtio {
 class StreamBackend {
   public:
     virtual ~StreamBackend() = default;
-    // The guest connects from `guest_port` to the host's `host_port`. Our end of a connected, non-blocking SOCK_STREAM
-    // socket; or an error, and the guest's connection is reset.
+    // The guest connects from `guest_port` to the host's `host_port`. Our end of a connected,
+    // non-blocking SOCK_STREAM socket; or an error, and the guest's connection is reset.
     virtual Result<OwnFd> open(uint32_t guest_port, uint32_t host_port) = 0;
 };
 

@@ -33,8 +33,8 @@ Result<OwnFd> ChannelBackend::open(uint32_t guest_port, uint32_t host_port) {
     message.set_guest_port(guest_port);
     message.set_host_port(host_port);
     const std::array<int, 1> descriptors = {theirs.get()};
-    ANCHORHOLD_TRY(send_packet(channels_[channel->second].get(), message.SerializeAsString(),
-                               descriptors));
+    ANCHORHOLD_TRY(
+        send_packet(channels_[channel->second].get(), message.SerializeAsString(), descriptors));
     return std::move(ours);
 }
 

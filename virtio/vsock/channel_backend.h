@@ -1,4 +1,5 @@
-// Hands the host's end of every stream a guest opens to whoever serves its port, as a packet with one descriptor.
+// Hands the host's end of every stream a guest opens to whoever serves its port, as a packet with
+// one descriptor.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +12,13 @@
 
 namespace anchorhold::virtio {
 
-// One socketpair per stream; the far end goes out with a proto::GuestStream. Opens nothing and connects nothing.
+// One socketpair per stream; the far end goes out with a proto::GuestStream. Opens nothing and
+// connects nothing.
 class ChannelBackend final : public StreamBackend {
   public:
-    // Streams to any of `ports` go to `channel`, a connected SOCK_SEQPACKET socket. It is made non-blocking: a channel
-    // that is full, gone, or out of descriptors costs that one connection. A port given twice goes to the later channel.
+    // Streams to any of `ports` go to `channel`, a connected SOCK_SEQPACKET socket. It is made
+    // non-blocking: a channel that is full, gone, or out of descriptors costs that one connection.
+    // A port given twice goes to the later channel.
     Status add_channel(OwnFd channel, std::span<const uint32_t> ports);
 
     Result<OwnFd> open(uint32_t guest_port, uint32_t host_port) override;

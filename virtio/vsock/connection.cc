@@ -16,7 +16,8 @@ namespace {
 // Receive buffers of Linux hold some 3.7 KiB: this is what one read can fill in one turn.
 constexpr size_t kMaxBurst = 32;
 
-// Writes to a socket without SIGPIPE. Bytes taken, 0 when it would block, nothing when it takes no more, ever.
+// Writes to a socket without SIGPIPE. Bytes taken, 0 when it would block, nothing when it takes no
+// more, ever.
 std::optional<size_t> send_some(int fd, std::span<iovec> pieces) {
     msghdr message{};
     message.msg_iov = pieces.data();
@@ -73,7 +74,8 @@ bool Connection::has_control() const {
 }
 
 bool Connection::shutdown_due() const {
-    // After a hang-up what is left to read comes first, so that one packet says that both directions are over.
+    // After a hang-up what is left to read comes first, so that one packet says that both
+    // directions are over.
     return state_ == State::kEstablished && shutdown_flags() != shutdown_told_ &&
            !(hung_up_ && has_data());
 }
@@ -134,8 +136,8 @@ size_t Connection::read_stream(std::span<const iovec> into) {
         return 0;
     }
     if (got <= 0) {
-        // An error (ECONNRESET: the host left without reading everything) ends this direction like end of file; the other
-        // one finds out when it next writes.
+        // An error (ECONNRESET: the host left without reading everything) ends this direction like
+        // end of file; the other one finds out when it next writes.
         outbound_over_ = true;
         if (got < 0) {
             inbound_failed();
@@ -303,7 +305,8 @@ Connection::Verdict Connection::receive_shutdown(uint32_t flags) {
 }
 
 uint32_t Connection::shutdown_flags() const {
-    // Both over: said in full even where the guest said half of it itself, so that it answers with its reset.
+    // Both over: said in full even where the guest said half of it itself, so that it answers with
+    // its reset.
     if (outbound_over_ && inbound_over_) {
         return kShutdownBoth;
     }
@@ -335,7 +338,9 @@ bool Connection::stream_finished() const {
            ((outbound_over_ && inbound_over_) || (state_ == State::kDraining && backlog_.empty()));
 }
 
-void Connection::close_stream() { stream_.reset(); }
+void Connection::close_stream() {
+    stream_.reset();
+}
 
 bool Connection::start_draining() {
     state_ = State::kDraining;

@@ -1,4 +1,5 @@
-// One vsock stream: its state, its credit in both directions, and the socket on the host that it is tied to.
+// One vsock stream: its state, its credit in both directions, and the socket on the host that it is
+// tied to.
 #pragma once
 
 #include <sys/uio.h>
@@ -15,7 +16,8 @@
 
 namespace anchorhold::virtio {
 
-// Bytes from the guest that the host's socket would not take yet. Memory is held only while there are some.
+// Bytes from the guest that the host's socket would not take yet. Memory is held only while there
+// are some.
 class Backlog {
   public:
     [[nodiscard]] bool empty() const { return start_ == bytes_.size(); }
@@ -32,14 +34,16 @@ class Backlog {
     size_t start_ = 0;
 };
 
-// Knows neither queues nor epoll. Directions: "inbound" is guest to host, "outbound" is host to guest.
+// Knows neither queues nor epoll. Directions: "inbound" is guest to host, "outbound" is host to
+// guest.
 class Connection {
   public:
     enum class State : uint8_t {
-        kRequested,    // opened by the host, the guest has not answered
+        kRequested,  // opened by the host, the guest has not answered
         kEstablished,
-        kClosing,      // nothing more will pass; the guest was told and its reset is awaited (§5.10.6.5)
-        kDraining,     // over for the guest; the host's socket is yet to take the backlog
+        kClosing,   // nothing more will pass; the guest was told and its reset is awaited
+                    // (§5.10.6.5)
+        kDraining,  // over for the guest; the host's socket is yet to take the backlog
     };
     // What the guest's packet means for this connection's life.
     enum class Verdict : uint8_t {
@@ -49,7 +53,8 @@ class Connection {
         kGone,      // the guest reset it: no answer
     };
 
-    // `stream` is a non-blocking SOCK_STREAM socket; `buffer_size` is what the guest may have in flight, in bytes.
+    // `stream` is a non-blocking SOCK_STREAM socket; `buffer_size` is what the guest may have in
+    // flight, in bytes.
     Connection(uint64_t id, StreamKey key, OwnFd stream, State state, uint32_t buffer_size);
 
     [[nodiscard]] uint64_t id() const { return id_; }
@@ -67,11 +72,11 @@ class Connection {
     [[nodiscard]] bool has_data() const;
     // How much may be read now: the guest's credit, in bytes.
     [[nodiscard]] uint32_t credit() const;
-    // Reads from the socket into guest memory. Returns the bytes, 0 when there is nothing now or never again.
-    // The iovecs must not ask for more than credit().
+    // Reads from the socket into guest memory. Returns the bytes, 0 when there is nothing now or
+    // never again. The iovecs must not ask for more than credit().
     size_t read_stream(std::span<const iovec> into);
-    // How many receive buffers the next read should offer: grows while reads fill them, so that a busy stream costs few
-    // system calls and a quiet one pops no buffers in vain.
+    // How many receive buffers the next read should offer: grows while reads fill them, so that a
+    // busy stream costs few system calls and a quiet one pops no buffers in vain.
     [[nodiscard]] size_t burst() const { return burst_; }
     void filled_buffers(size_t offered, size_t filled);
     // Fills operation and credit for a data packet of `length` bytes.
@@ -84,7 +89,8 @@ class Connection {
     Verdict receive(const PacketHeader& header, ChainCursor payload);
 
     // --- from the host's socket
-    // epoll events, edge-triggered (so that a half-closed stream cannot spin). False when the connection was never answered and its host has left.
+    // epoll events, edge-triggered (so that a half-closed stream cannot spin). False when the
+    // connection was never answered and its host has left.
     [[nodiscard]] bool stream_event(uint32_t events);
     // Nothing is left to do with the socket: the caller stops watching it and calls close_stream().
     [[nodiscard]] bool stream_finished() const;
@@ -116,29 +122,29 @@ class Connection {
     State state_;
 
     // Credit, §5.10.6.3. Counters run freely, modulo 2^32.
-    uint32_t buffer_size_;                // ours, announced as buf_alloc
-    uint32_t received_ = 0;               // payload bytes the guest sent
-    uint32_t forwarded_ = 0;              // of them, taken by the host's socket (or by nobody, once it is gone)
-    uint32_t forwarded_told_ = 0;         // what the guest last heard of forwarded_
-    uint32_t sent_ = 0;                   // payload bytes we sent
-    uint32_t guest_buffer_size_ = 0;      // the guest's buf_alloc
-    uint32_t guest_forwarded_ = 0;        // the guest's fwd_cnt
+    uint32_t buffer_size_;    // ours, announced as buf_alloc
+    uint32_t received_ = 0;   // payload bytes the guest sent
+    uint32_t forwarded_ = 0;  // of them, taken by the host's socket (or by nobody, once it is gone)
+    uint32_t forwarded_told_ = 0;     // what the guest last heard of forwarded_
+    uint32_t sent_ = 0;               // payload bytes we sent
+    uint32_t guest_buffer_size_ = 0;  // the guest's buf_alloc
+    uint32_t guest_forwarded_ = 0;    // the guest's fwd_cnt
     Backlog backlog_;
 
     bool request_due_ = false;
     bool response_due_ = false;
     bool credit_update_due_ = false;
-    bool credit_requested_ = false;       // once per stall
+    bool credit_requested_ = false;  // once per stall
     bool credit_request_due_ = false;
 
-    bool readable_ = false;               // the socket may have bytes or its end
-    bool hung_up_ = false;                // its end is certain to come: a short read is not the last
-    bool outbound_over_ = false;          // end of file from the host, or the guest receives no more
-    bool inbound_over_ = false;           // the guest sends no more, or the host takes no more
-    bool inbound_broken_ = false;         // the host takes no more: what arrives is dropped
+    bool readable_ = false;        // the socket may have bytes or its end
+    bool hung_up_ = false;         // its end is certain to come: a short read is not the last
+    bool outbound_over_ = false;   // end of file from the host, or the guest receives no more
+    bool inbound_over_ = false;    // the guest sends no more, or the host takes no more
+    bool inbound_broken_ = false;  // the host takes no more: what arrives is dropped
     bool guest_sends_no_more_ = false;
     bool guest_receives_no_more_ = false;
-    uint32_t shutdown_told_ = 0;          // kShutdown* flags the guest has heard from us
+    uint32_t shutdown_told_ = 0;  // kShutdown* flags the guest has heard from us
 
     size_t burst_ = 1;
     uint64_t bytes_to_guest_ = 0;

@@ -1,4 +1,5 @@
-// Ports, turns and ends. A connection leaves the books in detach(); its socket may outlive it to take the backlog.
+// Ports, turns and ends. A connection leaves the books in detach(); its socket may outlive it to
+// take the backlog.
 #include "virtio/vsock/muxer.h"
 
 #include <fcntl.h>
@@ -16,11 +17,14 @@
 namespace anchorhold::virtio {
 namespace {
 
-// Host ports of connections that the host opens: far from any port a guest connects to, and not soon used again.
+// Host ports of connections that the host opens: far from any port a guest connects to, and not
+// soon used again.
 constexpr uint32_t kFirstHostPort = 0x4000'0000;
 constexpr uint32_t kLastHostPort = 0x7fff'ffff;
 
-uint64_t key_number(StreamKey key) { return (uint64_t{key.host_port} << 32) | key.guest_port; }
+uint64_t key_number(StreamKey key) {
+    return (uint64_t{key.host_port} << 32) | key.guest_port;
+}
 
 }  // namespace
 
@@ -145,8 +149,7 @@ Status Muxer::connect(uint32_t guest_port, OwnFd stream) {
     }
     ANCHORHOLD_TRY(sys::set_nonblocking(stream.get()));
     const StreamKey key{free_host_port(guest_port), guest_port};
-    Entry* const entry =
-        ANCHORHOLD_TRY(add(key, std::move(stream), Connection::State::kRequested));
+    Entry* const entry = ANCHORHOLD_TRY(add(key, std::move(stream), Connection::State::kRequested));
     after_change(*entry);
     return {};
 }
@@ -167,11 +170,11 @@ Result<Muxer::Entry*> Muxer::add(StreamKey key, OwnFd stream, Connection::State 
     const int fd = stream.get();
     auto entry = std::unique_ptr<Entry>(
         new Entry{Connection(id, key, std::move(stream), state, limits_.connection_buffer)});
-    ANCHORHOLD_TRY(loop_.add(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                             [this, id](uint32_t events) {
-                                 const std::lock_guard guard(lock_);
-                                 stream_event(id, events);
-                             }));
+    ANCHORHOLD_TRY(
+        loop_.add(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, [this, id](uint32_t events) {
+            const std::lock_guard guard(lock_);
+            stream_event(id, events);
+        }));
     entry->watched_fd = fd;
     id_of_key_[key_number(key)] = id;
     ++counters_.streams_opened;

@@ -1,4 +1,5 @@
-// The three queues: what the muxer has goes into receive buffers, transmit buffers go to the muxer, events to the driver.
+// The three queues: what the muxer has goes into receive buffers, transmit buffers go to the muxer,
+// events to the driver.
 #include "virtio/vsock/vsock_device.h"
 
 #include <algorithm>
@@ -39,7 +40,9 @@ VsockDevice::VsockDevice(uint64_t guest_cid, VsockLimits limits, StreamBackend& 
           send_to_guest();
       }) {}
 
-std::span<const uint16_t> VsockDevice::queue_sizes() const { return kQueueSizes; }
+std::span<const uint16_t> VsockDevice::queue_sizes() const {
+    return kQueueSizes;
+}
 
 void VsockDevice::read_config(uint64_t offset, std::span<std::byte> out) const {
     const VsockConfig config{guest_cid_};
@@ -48,7 +51,9 @@ void VsockDevice::read_config(uint64_t offset, std::span<std::byte> out) const {
 
 void VsockDevice::write_config(uint64_t, std::span<const std::byte>) {}
 
-void VsockDevice::activate(const Activation& activation) { activation_ = activation; }
+void VsockDevice::activate(const Activation& activation) {
+    activation_ = activation;
+}
 
 void VsockDevice::reset() {
     activation_ = {};
@@ -146,8 +151,8 @@ bool VsockDevice::send_data(Queue& queue, Connection& connection) {
         }
         ChainCursor cursor(burst_[offered].writable);
         ANCHORHOLD_CHECK(cursor.skip(kHeaderSize));
-        room[offered] = static_cast<uint32_t>(
-            cursor.gather(std::min(credit, kMaxPacketPayload), vectors_));
+        room[offered] =
+            static_cast<uint32_t>(cursor.gather(std::min(credit, kMaxPacketPayload), vectors_));
         if (room[offered] == 0) {
             queue.unpop(1);
             break;
@@ -189,8 +194,8 @@ void VsockDevice::serve_events() {
             return;
         }
         reset_pending_ = false;
-        // The driver ends its sockets before it gives the buffer back: a packet sent now would meet a connection that it
-        // is about to forget.
+        // The driver ends its sockets before it gives the buffer back: a packet sent now would meet
+        // a connection that it is about to forget.
         receive_gated_ = true;
         event_index_seen_ = queue.available_index();
         queue.add_used(chain_.head, sizeof event);

@@ -21,9 +21,9 @@ namespace anchorhold::virtio {
 
 // What survives a snapshot. Connections do not (§5.10.6.7): the guest is told by an event.
 struct VsockState {
-    bool reset_pending = false;      // the event is yet to be delivered
-    bool receive_gated = false;      // delivered, the driver has not refilled the event queue
-    uint16_t event_index_seen = 0;   // the event queue's available index when the gate closed
+    bool reset_pending = false;     // the event is yet to be delivered
+    bool receive_gated = false;     // delivered, the driver has not refilled the event queue
+    uint16_t event_index_seen = 0;  // the event queue's available index when the gate closed
 };
 
 class VsockDevice final : public Device {
@@ -38,17 +38,20 @@ class VsockDevice final : public Device {
     void read_config(uint64_t offset, std::span<std::byte> out) const override;
     void write_config(uint64_t offset, std::span<const std::byte> bytes) override;
     void activate(const Activation& activation) override;
-    // Ends every connection; requests of the host that the guest has not seen stay queued for the next driver.
+    // Ends every connection; requests of the host that the guest has not seen stay queued for the
+    // next driver.
     void reset() override;
     void process_queue(size_t index) override;
 
-    // Opens a connection from the host to `guest_port`. Takes `stream`, a connected SOCK_STREAM socket, and moves its
-    // bytes; its peer sees end of file when the guest refuses or resets. Waits for a driver if there is none yet. An error
-    // when it is no stream socket or too many are waiting. On the loop's thread, DeviceLock held.
+    // Opens a connection from the host to `guest_port`. Takes `stream`, a connected SOCK_STREAM
+    // socket, and moves its bytes; its peer sees end of file when the guest refuses or resets.
+    // Waits for a driver if there is none yet. An error when it is no stream socket or too many are
+    // waiting. On the loop's thread, DeviceLock held.
     Status connect(uint32_t guest_port, OwnFd stream);
 
-    // After a restore or a fork: ends every connection on the host's side and tells the guest, by VIRTIO_VSOCK_EVENT_
-    // TRANSPORT_RESET, that it has none (§5.10.6.7). Nothing is sent to the guest until it has refilled the event queue.
+    // After a restore or a fork: ends every connection on the host's side and tells the guest, by
+    // VIRTIO_VSOCK_EVENT_ TRANSPORT_RESET, that it has none (§5.10.6.7). Nothing is sent to the
+    // guest until it has refilled the event queue.
     void reset_all();
 
     [[nodiscard]] VsockCounters counters() const { return muxer_.counters(); }
@@ -72,7 +75,7 @@ class VsockDevice final : public Device {
     bool reset_pending_ = false;
     bool receive_gated_ = false;
     uint16_t event_index_seen_ = 0;
-    DescriptorChain chain_;                // these are kept for their memory
+    DescriptorChain chain_;  // these are kept for their memory
     std::vector<DescriptorChain> burst_;
     std::vector<iovec> vectors_;
 };

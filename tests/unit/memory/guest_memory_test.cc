@@ -1,11 +1,10 @@
 #include "memory/guest_memory.h"
 
+#include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <array>
-
-#include <gtest/gtest.h>
 
 #include "base/sys.h"
 
@@ -63,16 +62,16 @@ TEST(GuestMemory, slice_inside_and_outside_of_regions) {
     const std::array cases = {
         Case{0, 1, true},
         Case{0, 3 * kGiB, true},
-        Case{0, 3 * kGiB + 1, false},           // into the hole
+        Case{0, 3 * kGiB + 1, false},  // into the hole
         Case{3 * kGiB - 1, 1, true},
         Case{3 * kGiB - 1, 2, false},
-        Case{3 * kGiB, 0, false},               // an empty range, but not in RAM
+        Case{3 * kGiB, 0, false},  // an empty range, but not in RAM
         Case{3 * kGiB, 1, false},
-        Case{4 * kGiB - 1, 2, false},           // from the hole into RAM
+        Case{4 * kGiB - 1, 2, false},  // from the hole into RAM
         Case{4 * kGiB, kGiB, true},
         Case{4 * kGiB, kGiB + 1, false},
         Case{5 * kGiB, 1, false},
-        Case{4 * kGiB, UINT64_MAX, false},      // wraps
+        Case{4 * kGiB, UINT64_MAX, false},  // wraps
         Case{UINT64_MAX, 1, false},
         Case{UINT64_MAX, UINT64_MAX, false},
         Case{16, UINT64_MAX - 8, false},
@@ -164,7 +163,8 @@ TEST(GuestMemory, private_writes_stay_out_of_the_file_and_discard_leaves_zeros) 
     ASSERT_TRUE(memory.has_value());
     EXPECT_EQ((*memory)->load<uint8_t>(GuestAddress(0)), 9);
     ASSERT_TRUE((*memory)->store(GuestAddress(0), uint8_t{8}));
-    // The file's byte must not come back: a guest that gave a page away may find zeros, never somebody's old data.
+    // The file's byte must not come back: a guest that gave a page away may find zeros, never
+    // somebody's old data.
     ASSERT_TRUE((*memory)->discard({GuestAddress(0), kPageSize}).has_value());
     EXPECT_EQ((*memory)->load<uint8_t>(GuestAddress(0)), 0);
     std::array<std::byte, 1> in_file{};

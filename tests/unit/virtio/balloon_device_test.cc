@@ -81,8 +81,7 @@ TEST_F(BalloonDeviceTest, page_array_with_a_fraction_needs_reset) {
 TEST_F(BalloonDeviceTest, reported_pages_are_discarded) {
     dirty(3072);
     dirty(3073);
-    driver_.add(kReporting,
-                {{GuestAddress(3072 * kPage), 2 * kPage, fakes::Direction::kWritable}});
+    driver_.add(kReporting, {{GuestAddress(3072 * kPage), 2 * kPage, fakes::Direction::kWritable}});
     driver_.kick(kReporting);
     EXPECT_TRUE(driver_.pop_used(kReporting).has_value());
     EXPECT_EQ(word(3072), 0U);

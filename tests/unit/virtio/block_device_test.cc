@@ -1,9 +1,9 @@
 #include "virtio/block/block_device.h"
 
+#include <gtest/gtest.h>
+
 #include <cerrno>
 #include <map>
-
-#include <gtest/gtest.h>
 
 #include "guest_driver.h"
 
@@ -65,10 +65,8 @@ class BlockDeviceTest : public testing::Test {
 
     fakes::Bench bench_;
     FakeDisk disk_;
-    BlockDevice device_{disk_,
-                        {DiskAccess::kReadWrite, "a-rather-long-disk-name"},
-                        *bench_.loop,
-                        bench_.lock};
+    BlockDevice device_{
+        disk_, {DiskAccess::kReadWrite, "a-rather-long-disk-name"}, *bench_.loop, bench_.lock};
     MmioTransport transport_{device_, *bench_.memory, bench_.irq, *bench_.loop, bench_.lock};
     fakes::GuestDriver driver_{bench_, transport_};
 };

@@ -1,9 +1,8 @@
 // The request parser as a table: header, payload and room in, verdict out.
-#include "virtio/block/request.h"
-
 #include <gtest/gtest.h>
 
 #include "guest_driver.h"
+#include "virtio/block/request.h"
 
 namespace anchorhold::virtio {
 namespace {

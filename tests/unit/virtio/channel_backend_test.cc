@@ -1,11 +1,10 @@
 #include "virtio/vsock/channel_backend.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/socket.h>
 
 #include <array>
-
-#include <gtest/gtest.h>
 
 #include "base/seqpacket.h"
 #include "base/sys.h"

@@ -1,8 +1,8 @@
 #include "virtio/descriptor_chain.h"
 
-#include <array>
-
 #include <gtest/gtest.h>
+
+#include <array>
 
 #include "guest_driver.h"
 

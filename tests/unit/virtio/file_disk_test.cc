@@ -1,6 +1,7 @@
 #include "virtio/block/file_disk.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,8 +10,6 @@
 #include <array>
 #include <cerrno>
 #include <map>
-
-#include <gtest/gtest.h>
 
 #include "base/sys.h"
 #include "guest_driver.h"
@@ -93,8 +92,8 @@ TEST_F(FileDiskTest, file_not_open_for_writing_is_an_error) {
     auto read_only = sys::open("/proc/self/fd/" + std::to_string(file->get()), O_RDONLY);
     FileDiskOptions options;
     options.access = DiskAccess::kReadWrite;
-    EXPECT_FALSE(FileDisk::create(std::move(*read_only), std::move(options), *bench_.loop,
-                                  bench_.lock));
+    EXPECT_FALSE(
+        FileDisk::create(std::move(*read_only), std::move(options), *bench_.loop, bench_.lock));
 }
 
 TEST_F(FileDiskTest, what_was_written_is_read) {

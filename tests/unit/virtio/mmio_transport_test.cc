@@ -1,8 +1,8 @@
 #include "virtio/mmio_transport.h"
 
-#include <array>
-
 #include <gtest/gtest.h>
+
+#include <array>
 
 #include "guest_driver.h"
 #include "virtio/rng/rng_device.h"

@@ -1,8 +1,8 @@
 #include "virtio/queue.h"
 
-#include <array>
-
 #include <gtest/gtest.h>
+
+#include <array>
 
 #include "guest_driver.h"
 #include "virtio/device.h"

@@ -1,8 +1,8 @@
 #include "virtio/rng/rng_device.h"
 
-#include <algorithm>
-
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "guest_driver.h"
 
@@ -21,8 +21,9 @@ class RngDeviceTest : public testing::Test {
 
 TEST_F(RngDeviceTest, buffer_is_filled_with_something) {
     const auto buffer = driver_.allocate(256);
-    driver_.add(0, {{buffer, 100, fakes::Direction::kWritable},
-                    {memory::GuestAddress(buffer.value() + 100), 156, fakes::Direction::kWritable}});
+    driver_.add(0,
+                {{buffer, 100, fakes::Direction::kWritable},
+                 {memory::GuestAddress(buffer.value() + 100), 156, fakes::Direction::kWritable}});
     driver_.kick(0);
     const auto used = driver_.pop_used(0);
     ASSERT_TRUE(used.has_value());
@@ -39,8 +40,10 @@ TEST_F(RngDeviceTest, large_request_is_cut_at_its_bound) {
     const auto used = driver_.pop_used(0);
     ASSERT_TRUE(used.has_value());
     EXPECT_EQ(used->length, kMaxEntropyRequest);
-    const auto rest = driver_.bytes_at(memory::GuestAddress(buffer.value() + kMaxEntropyRequest), 64);
-    EXPECT_TRUE(std::all_of(rest.begin(), rest.end(), [](std::byte b) { return b == std::byte{0}; }));
+    const auto rest =
+        driver_.bytes_at(memory::GuestAddress(buffer.value() + kMaxEntropyRequest), 64);
+    EXPECT_TRUE(
+        std::all_of(rest.begin(), rest.end(), [](std::byte b) { return b == std::byte{0}; }));
 }
 
 TEST_F(RngDeviceTest, readable_buffer_needs_reset) {

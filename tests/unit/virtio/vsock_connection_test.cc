@@ -1,9 +1,8 @@
 // vsock as it is meant to work: open, move bytes, close, from both sides.
+#include <gtest/gtest.h>
 #include <sys/socket.h>
 
 #include <numeric>
-
-#include <gtest/gtest.h>
 
 #include "base/sys.h"
 #include "vsock_bench.h"

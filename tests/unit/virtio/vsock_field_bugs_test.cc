@@ -1,7 +1,6 @@
 // Bugs that other monitors shipped in their vsock devices, each one a test here.
-#include <sys/socket.h>
-
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include "base/sys.h"
 #include "vsock_bench.h"
@@ -79,7 +78,8 @@ TEST_F(VsockFieldBugs, gate_survives_a_snapshot_and_opens_after_it) {
 }
 
 TEST_F(VsockFieldBugs, bare_pause_does_not_close_the_gate) {
-    // A snapshot is taken and the guest goes on without a restore: nothing was reset, nothing may be held back.
+    // A snapshot is taken and the guest goes on without a restore: nothing was reset, nothing may
+    // be held back.
     ASSERT_TRUE(bench_.guest_connects(10));
     const VsockState state = bench_.device.save();
     EXPECT_FALSE(state.receive_gated);
@@ -171,12 +171,13 @@ TEST_F(VsockFieldBugs, stream_without_receive_buffers_does_not_spin_the_loop) {
     EXPECT_EQ(fakes::to_text(packet->payload), "waits");
 }
 
-// Linux 6.17 and later send a packet as many fragments, the header in one of its own or together with payload.
+// Linux 6.17 and later send a packet as many fragments, the header in one of its own or together
+// with payload.
 TEST_F(VsockFieldBugs, packet_in_many_fragments_is_read_once_and_in_order) {
     ASSERT_TRUE(bench_.guest_connects(10));
     const std::string text = "abcdefghijklmnopqrstuvwxyz";
-    auto bytes = fakes::raw(
-        VsockGuest::header({.guest_port = 10, .host_port = 2000, .payload = text}));
+    auto bytes =
+        fakes::raw(VsockGuest::header({.guest_port = 10, .host_port = 2000, .payload = text}));
     const auto payload = fakes::to_bytes(text);
     bytes.insert(bytes.end(), payload.begin(), payload.end());
     std::vector<fakes::Buffer> fragments;

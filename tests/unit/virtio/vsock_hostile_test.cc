@@ -149,9 +149,8 @@ TEST_F(HostileVsockTest, data_before_its_response_resets) {
     const OwnFd stream = bench_.host_connects(1025);
     const auto request = bench_.guest.receive();
     ASSERT_TRUE(request.has_value());
-    bench_.guest.send({.guest_port = 1025,
-                       .host_port = request->header.source_port,
-                       .payload = "too early"});
+    bench_.guest.send(
+        {.guest_port = 1025, .host_port = request->header.source_port, .payload = "too early"});
     EXPECT_TRUE(VsockBench::at_end(stream.get()));
 }
 
