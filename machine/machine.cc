@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <utility>
 
@@ -68,25 +69,39 @@ std::string cache_folder() {
     return home != nullptr && home[0] == '/' ? std::string(home) + "/.cache" : "/var/cache";
 }
 
-std::string share_path(const std::string& name) {
-    return cache_folder() + "/anchorhold/share-" + name;
-}
-
-Result<std::string> make_share(const std::string& name) {
-    std::string path = share_path(name);
-    for (const std::string& folder : {cache_folder(), cache_folder() + "/anchorhold", path}) {
+// A new one for every machine, so that machines of different runtime folders keep apart. The link
+// in the machine's folder leads to it, also when the relay was killed.
+Result<std::string> make_share(const MachineFolder& machine) {
+    for (const std::string& folder : {cache_folder(), cache_folder() + "/anchorhold"}) {
         if (::mkdir(folder.c_str(), 0700) < 0 && errno != EEXIST) {
             return fail_errno("mkdir", folder);
         }
     }
+    std::string path = cache_folder() + "/anchorhold/share-XXXXXX";
+    if (::mkdtemp(path.data()) == nullptr) {
+        return fail_errno("mkdtemp", path);
+    }
+    const std::string link = machine.path() + "/" + kShareLink;
+    ::unlink(link.c_str());
+    if (::symlink(path.c_str(), link.c_str()) < 0) {
+        return fail_errno("symlink", link);
+    }
     return path;
+}
+
+void remove_share(const std::string& machine) {
+    std::error_code failed;
+    const auto share = std::filesystem::read_symlink(machine + "/" + kShareLink, failed);
+    if (!failed) {
+        remove_tree(share.string());
+    }
 }
 
 // What one attempt needs.
 struct Wanted {
     const MachineOptions& options;
     std::string build_id;
-    std::string name;  // of the machine's folder and, behind "share-", of its share
+    std::string name;  // of the machine's folder
 };
 
 Result<proto::RelaySetup> make_setup(const Wanted& wanted, const MachineFolder& folder) {
@@ -94,7 +109,7 @@ Result<proto::RelaySetup> make_setup(const Wanted& wanted, const MachineFolder& 
     const bool normal = options.flavour == Flavour::kNormal;
     proto::RelaySetup setup;
     setup.set_directory(folder.path());
-    setup.set_share(ANCHORHOLD_TRY(make_share(wanted.name)));
+    setup.set_share(ANCHORHOLD_TRY(make_share(folder)));
     setup.set_build_id(wanted.build_id);
     setup.set_flavour(name_of(options.flavour));
     setup.set_memory_mib(options.memory_mib != 0 ? options.memory_mib : default_memory());
@@ -173,9 +188,11 @@ Result<Attempt> attempt(const Wanted& wanted, const Progress& progress) {
         control = ControlClient::connect(folder);
         if (!control && nobody_listens(control.error())) {
             progress("starting the emulated host");
+            remove_share(folder.path());  // of a relay that was killed
             control = start_relay(wanted, folder);
             started = true;
             if (!control) {
+                remove_share(folder.path());
                 folder.remove();
                 return tl::unexpected(control.error());
             }
@@ -228,7 +245,7 @@ void bury(const std::string& path) {
     }
     const auto control = ControlClient::connect(*folder);
     if (!control && nobody_listens(control.error())) {
-        remove_tree(share_path(path.substr(path.rfind('/') + 1)));
+        remove_share(path);
         folder->remove();
     }
 }

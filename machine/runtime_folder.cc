@@ -143,7 +143,7 @@ Result<OwnFd> MachineFolder::listen(const char* socket) const {
 }
 
 void MachineFolder::remove() const {
-    for (const char* name : {kExecSocket, kControlSocket, kConsoleLog, kRelayLog}) {
+    for (const char* name : {kExecSocket, kControlSocket, kConsoleLog, kRelayLog, kShareLink}) {
         ::unlinkat(fd_.get(), name, 0);
     }
     ::rmdir(path_.c_str());

@@ -18,6 +18,8 @@ constexpr const char* kExecSocket =
 constexpr const char* kControlSocket = "control";  // RelayRequest and RelayStatus
 constexpr const char* kConsoleLog = "console.log";
 constexpr const char* kRelayLog = "relay.log";
+constexpr const char* kShareLink =
+    "share";  // a symbolic link to what the machine sees as /mnt/share
 
 // The folder all machines of this user are in: anchorhold/ below $XDG_RUNTIME_DIR, below
 // /run/user/UID, or /tmp/anchorhold-UID. Made where it is missing; refused unless it is a real
