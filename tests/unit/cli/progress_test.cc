@@ -2,6 +2,7 @@
 #include "cli/progress.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
@@ -16,6 +17,19 @@ namespace anchorhold::cli {
 namespace {
 
 using namespace std::chrono_literals;
+
+// This many bytes from the user's end, where the kernel delivers them a little later than they were
+// written.
+std::string read_from(const OwnFd& user, size_t size) {
+    std::string text;
+    pollfd entry{user.get(), POLLIN, 0};
+    while (text.size() < size && ::poll(&entry, 1, 20'000) == 1) {
+        std::array<std::byte, 4096> buffer{};
+        const auto count = sys::read_some(user.get(), buffer).value();
+        text.append(reinterpret_cast<const char*>(buffer.data()), count.value_or(0));
+    }
+    return text;
+}
 
 class ProgressTest : public testing::Test {
   protected:
@@ -61,10 +75,9 @@ TEST_F(ProgressTest, on_a_terminal_the_line_is_redrawn_every_second_and_erased) 
         pass(500ms);
     }
     ASSERT_GE(::dup2(kept.get(), 2), 0);
-    std::array<std::byte, 4096> buffer{};
-    const size_t count = sys::read_some(terminal.user.get(), buffer).value().value();
-    EXPECT_EQ(std::string(reinterpret_cast<const char*>(buffer.data()), count),
-              "\r\x1b[Kanchorhold: starting… 2.0 s\r\x1b[Kanchorhold: starting… 3.0 s\r\x1b[K");
+    const std::string expected =
+        "\r\x1b[Kanchorhold: starting… 2.0 s\r\x1b[Kanchorhold: starting… 3.0 s\r\x1b[K";
+    EXPECT_EQ(read_from(terminal.user, expected.size()), expected);
 }
 
 }  // namespace
