@@ -165,10 +165,6 @@ void ForeignVmm::handle_ready(const proto::Ready& ready) {
     tsc_ready_ = ready.tsc_ready();
     loop_.remove(ready_stream_.get());
     ready_stream_.reset();
-    if (!ready.fatal().empty()) {
-        give_up("the guest cannot run anything: " + log::escaped(ready.fatal()));
-        return;
-    }
     if (ready.protocol_version() != proto::kProtocolVersion) {
         give_up(fmt::format("init speaks protocol {}, this program {}: rebuild both", ready.protocol_version(),
                             proto::kProtocolVersion));

@@ -58,7 +58,9 @@ class LocalRun {
         foreground.terminal = options_.terminal;
         foreground.on_insist = [this] { insist(); };
         foreground_ = ANCHORHOLD_TRY(Foreground::create(loop_, std::move(foreground)));
-        progress_ = std::make_unique<Progress>(loop_, "starting the sandbox");
+        if (!options_.quiet) {
+            progress_ = std::make_unique<Progress>(loop_, "starting the sandbox");
+        }
         sandbox_ = ANCHORHOLD_TRY(supervisor::Sandbox::start(
             loop_, installation_, options_.sandbox,
             {[this] { start_command(); }, [this](const std::string& error) { sandbox_ended(error); },

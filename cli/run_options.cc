@@ -37,6 +37,9 @@ std::vector<std::string> to_arguments(const RunOptions& options) {
         arguments.push_back(fmt::format("--timeout={:.9f}s",
                                         std::chrono::duration<double>(*options.timeout).count()));
     }
+    if (options.quiet) {
+        arguments.emplace_back("--quiet");
+    }
     if (options.json) {
         arguments.emplace_back("--json");
     }

@@ -19,6 +19,7 @@ struct RunOptions {
     bool interactive = false;              // stdin is the command's
     bool terminal = false;                 // under a pseudo-terminal; implies interactive
     std::optional<Duration> timeout;
+    bool quiet = false;                    // no progress lines
     bool json = false;                     // one line of JSON about the run, on stderr, when it ends
 };
 

@@ -54,7 +54,21 @@ bool is_stream_socket(const OwnFd& fd) {
     return ::getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
 }
 
+// What init said before it gave up (guest-init/main.cc), or nothing.
+std::string last_words_of_init(std::string_view tail) {
+    constexpr std::string_view kMark = "anchorhold-init: cannot start: ";
+    const size_t begin = tail.rfind(kMark);
+    if (begin == std::string_view::npos) {
+        return {};
+    }
+    const std::string_view rest = tail.substr(begin + kMark.size());
+    return log::escaped(rest.substr(0, rest.find_first_of("\r\n")), 300);
+}
+
 std::string describe(const proto::Ended& ended) {
+    if (const std::string reason = last_words_of_init(ended.console_tail()); !reason.empty()) {
+        return "the guest cannot run anything: " + reason;
+    }
     switch (ended.reason()) {
         case proto::Ended::RESET:
             return "the guest reset itself";
@@ -262,10 +276,6 @@ void Sandbox::handle_ready(const proto::Ready& ready) {
     loop_.cancel_timer(boot_deadline_);
     loop_.remove(ready_stream_.get());
     ready_stream_.reset();
-    if (!ready.fatal().empty()) {
-        give_up("the guest cannot run anything: " + log::escaped(ready.fatal()));
-        return;
-    }
     if (ready.protocol_version() != proto::kProtocolVersion) {
         give_up(fmt::format("init speaks protocol {}, this supervisor {}: rebuild both",
                             ready.protocol_version(), proto::kProtocolVersion));

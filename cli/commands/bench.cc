@@ -142,11 +142,14 @@ Status start(const supervisor::Installation& installation, const BenchArguments&
              const std::vector<std::string>& after_dashes) {
     const bench::MeasureRequest request = ANCHORHOLD_TRY(complete(arguments, after_dashes));
     const bool here = !arguments.in_stopwatch && host_has_kvm();
-    auto report = here ? bench::measure(installation, request) : measure_in_machine(installation, arguments, request);
+    const auto report =
+        here ? bench::measure(installation, request) : measure_in_machine(installation, arguments, request);
     if (request.on_progress && here) {
         fmt::print(stderr, "\r\033[K");
     }
-    ANCHORHOLD_TRY(report);
+    if (!report) {
+        return tl::unexpected(report.error());
+    }
     return show(*report, arguments);
 }
 

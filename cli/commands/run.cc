@@ -118,6 +118,7 @@ void add_run(CommandLine& line) {
         ->type_name("FILE");
     run_command->add_flag("--console", options.sandbox.console, "Show the guest kernel's messages on standard error");
     run_command->add_flag("--rm", arguments->remove, "Accepted for familiarity: a sandbox of run is always removed");
+    run_command->add_flag("-q,--quiet", options.quiet, "No progress lines on standard error");
     run_command->add_flag("--json", options.json, "When it ends, one line of JSON about the run on standard error");
     run_command->add_option("command", arguments->bare_command, "The command; after -- to keep its options apart")
         ->type_name("COMMAND");

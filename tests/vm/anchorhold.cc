@@ -50,7 +50,7 @@ SpawnRequest request_for(const Invocation& invocation) {
 
 Invocation run_invocation(const std::vector<std::string>& command, const std::vector<std::string>& options) {
     Invocation invocation;
-    invocation.arguments = {"run", "--memory", "128M"};
+    invocation.arguments = {"run", "--quiet", "--memory", "128M"};
     invocation.arguments.insert(invocation.arguments.end(), options.begin(), options.end());
     invocation.arguments.emplace_back("--");
     invocation.arguments.insert(invocation.arguments.end(), command.begin(), command.end());

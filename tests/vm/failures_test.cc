@@ -103,7 +103,7 @@ TEST_F(Failures, kernel_that_is_not_elf_is_refused) {
 
 TEST_F(Failures, guest_kernel_panic_is_reported_with_its_line) {
     Invocation invocation;
-    invocation.arguments = {"run", "--memory", "128M", "--", "true"};
+    invocation.arguments = {"run", "--quiet", "--memory", "128M", "--", "true"};
     invocation.environment = {"ANCHORHOLD_LIBRARY=" + library_with("init.cpio", std::string(512, 'x'))};
     expect_clear_error(anchorhold(invocation), 125, "panic");
 }
@@ -149,7 +149,7 @@ TEST_F(Failures, full_host_disk_at_the_start_is_refused) {
     std::filesystem::create_directory(folder);
     ASSERT_EQ(::mount("none", folder.c_str(), "tmpfs", 0, "size=16k"), 0);
     Invocation invocation;
-    invocation.arguments = {"run", "--memory", "128M", "--", "true"};
+    invocation.arguments = {"run", "--quiet", "--memory", "128M", "--", "true"};
     invocation.environment = {"XDG_CACHE_HOME=" + folder};
     const Completed done = anchorhold(invocation);
     ::umount2(folder.c_str(), MNT_DETACH);
@@ -162,7 +162,7 @@ TEST_F(Failures, host_disk_that_fills_up_ends_the_run) {
     std::filesystem::create_directory(folder);
     ASSERT_EQ(::mount("none", folder.c_str(), "tmpfs", 0, "size=8m"), 0);
     Invocation invocation;
-    invocation.arguments = {"run", "--memory", "128M", "--", "sh", "-c", "dd if=/dev/zero of=/tmp-fill bs=1M count=64; "
+    invocation.arguments = {"run", "--quiet", "--memory", "128M", "--", "sh", "-c", "dd if=/dev/zero of=/tmp-fill bs=1M count=64; "
                             "dd if=/dev/zero of=$HOME/fill bs=1M count=64; sync; sleep 1000"};
     invocation.environment = {"XDG_CACHE_HOME=" + folder};
     const Completed done = anchorhold(invocation);

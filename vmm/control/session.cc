@@ -83,7 +83,8 @@ Status Session::run() {
     if (supervisor_gone_) {
         return fail("the supervisor has gone");
     }
-    return dispatched ? report_end(end_) : report_failure(dispatched.error());
+    const Status delivered = dispatched ? machine_->deliver_last_words() : dispatched;
+    return delivered ? report_end(end_) : report_failure(delivered.error());
 }
 
 void Session::obey(proto::VmmCommand command, std::vector<OwnFd> fds) {

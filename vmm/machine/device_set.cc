@@ -77,6 +77,12 @@ Status DeviceSet::attach(const kvm::Vm& vm, Bus& registers) {
     return {};
 }
 
+void DeviceSet::process_queues() {
+    for (const auto& slot : slots_) {
+        slot->process_queues();
+    }
+}
+
 void DeviceSet::count(proto::Statistics& statistics) const {
     const virtio::VsockCounters streams = vsock_->counters();
     statistics.set_open_streams(streams.open_streams);

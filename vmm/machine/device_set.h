@@ -38,6 +38,9 @@ class DeviceSet {
     [[nodiscard]] std::vector<DevicePlace> places() const;
     Status attach(const kvm::Vm& vm, Bus& registers);
 
+    // Looks at every queue of every device as if it had been kicked. DeviceLock not held.
+    void process_queues();
+
     // Under the DeviceLock.
     [[nodiscard]] virtio::VsockDevice& vsock() { return *vsock_; }
     [[nodiscard]] virtio::BalloonDevice& balloon() { return *balloon_; }

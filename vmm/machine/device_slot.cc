@@ -26,7 +26,7 @@ Result<std::unique_ptr<DeviceSlot>> DeviceSlot::create(const Parts& parts, Devic
     if (slot->kick_.valid()) {
         // Edge-triggered: every kick is an edge, so the counter need not be read back.
         ANCHORHOLD_TRY(parts.loop.add(slot->kick_.get(), EPOLLIN | EPOLLET,
-                                      [self = slot.get()](uint32_t) { self->kicked(); }));
+                                      [self = slot.get()](uint32_t) { self->process_queues(); }));
     }
     return slot;
 }
@@ -60,7 +60,7 @@ void DeviceSlot::raise() {
     static_cast<void>(::eventfd_write(interrupt_.get(), 1));
 }
 
-void DeviceSlot::kicked() {
+void DeviceSlot::process_queues() {
     const std::scoped_lock hold(lock_);
     for (size_t queue = 0; queue < transport_.queue_count(); ++queue) {
         transport_.process_queue(queue);

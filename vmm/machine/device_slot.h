@@ -39,6 +39,9 @@ class DeviceSlot final : public BusDevice, private virtio::IrqLine {
     // Connects the slot with the machine's interrupt controller and bus.
     Status attach(const kvm::Vm& vm, Bus& registers);
 
+    // Looks at every queue as if it had been kicked. On the loop's thread, DeviceLock not held.
+    void process_queues();
+
     [[nodiscard]] DevicePlace place() const { return place_; }
 
     void read(uint64_t offset, std::span<std::byte> data) override { transport_.read(offset, data); }
@@ -49,7 +52,6 @@ class DeviceSlot final : public BusDevice, private virtio::IrqLine {
   private:
     DeviceSlot(const Parts& parts, DevicePlace place, OwnFd interrupt, OwnFd kick);
     void raise() override;
-    void kicked();
 
     DevicePlace place_;
     OwnFd interrupt_;  // irqfd

@@ -147,6 +147,13 @@ void Machine::stop() {
     }
 }
 
+Status Machine::deliver_last_words() {
+    devices_->process_queues();
+    // Twice: devices put off work to the loop's next turn.
+    ANCHORHOLD_TRY(loop_.run_once(Duration::zero()));
+    return loop_.run_once(Duration::zero());
+}
+
 void Machine::end(MachineEnd reason) {
     loop_.post([this, reason = std::move(reason)] {
         if (!std::exchange(ended_, true)) {

@@ -44,6 +44,8 @@ class Machine {
     Status start(proto::Started& times);
     // Ends the vCPU threads. Nothing touches the guest afterwards but the handlers of the devices.
     void stop();
+    // After stop(): lets what the guest sent before its end reach its streams and disks, as far as it can without waiting.
+    Status deliver_last_words();
 
     // Opens a stream to a port of the guest.
     Status connect(uint32_t guest_port, OwnFd stream);

@@ -68,7 +68,7 @@ TEST(AppendFrame, frames_follow_what_is_there) {
 
 TEST(AppendFrame, length_of_more_than_a_byte_uses_the_next) {
     Ready ready;
-    ready.set_fatal(std::string(0x1234, 'x'));
+    ready.add_warnings(std::string(0x1234, 'x'));
     std::string out;
     append_frame(out, ready);
     EXPECT_EQ(out.substr(0, 4), raw("\x37\x12\0\0"));

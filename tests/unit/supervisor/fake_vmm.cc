@@ -140,12 +140,11 @@ class FakeVmm {
         stream_ = std::move(ours);
     }
 
-    void ready(uint32_t version, const std::string& fatal, const std::string& warning) {
+    void ready(uint32_t version, const std::string& warning) {
         proto::Ready message;
         message.set_protocol_version(version);
         message.set_tsc_init_started(600);
         message.set_tsc_ready(1100);
-        message.set_fatal(fatal);
         if (!warning.empty()) {
             message.add_warnings(warning);
         }
@@ -219,11 +218,10 @@ class FakeVmm {
         {"close-control", [](const std::string&) { ::close(kControl); }},
         {"stream", [this](const std::string& kind) { stream(kind); }},
         {"ready",
-         [this](const std::string& warning) { ready(proto::kProtocolVersion, "", warning); }},
-        {"fatal", [this](const std::string& text) { ready(proto::kProtocolVersion, text, ""); }},
+         [this](const std::string& warning) { ready(proto::kProtocolVersion, warning); }},
         {"version",
          [this](const std::string& text) {
-             ready(static_cast<uint32_t>(std::stoul(text)), "", "");
+             ready(static_cast<uint32_t>(std::stoul(text)), "");
          }},
         {"frame-oversize",
          [this](const std::string&) { write_stream(std::string_view("\x01\x10\0\0", 4)); }},

@@ -104,6 +104,11 @@ TEST_F(SandboxTest, outcomes_before_ready_have_these_words) {
          "the guest crashed: triple fault; its kernel's last line: last line"},
         {"started\nended CRASH triple fault|only\n",
          "the guest crashed: triple fault; its kernel's last line: only"},
+        {"started\nended PANIC Attempted to kill init!|anchorhold-init: cannot start: root image: mount: "
+         "Structure needs cleaning\\nKernel panic\\n\n",
+         "the guest cannot run anything: root image: mount: Structure needs cleaning"},
+        {"started\nended RESET|anchorhold-init: cannot start: \x1b[2J\n",
+         "the guest cannot run anything: \\x1b[2J"},
         {"ended FAILED kernel: not a PVH kernel\n", "kernel: not a PVH kernel"},
         {"ended UNKNOWN\n", "the VMM ended for a reason it did not name"},
         {"started\nended RESET\nended PANIC too late\n", "the guest reset itself"},
@@ -127,9 +132,6 @@ TEST_F(SandboxTest, outcomes_before_ready_have_these_words) {
          "the guest's init: frame of 4097 bytes, the bound is 4096"},
         {"started\nstream\nframe-garbage\nstay\n",
          "the guest's init: init's report is not a valid message"},
-        {"started\nstream\nfatal root image: mount: Structure needs cleaning\nstay\n",
-         "the guest cannot run anything: root image: mount: Structure needs cleaning"},
-        {"started\nstream\nfatal \x1b[2J\nstay\n", "the guest cannot run anything: \\x1b[2J"},
         {"started\nstream\nversion 99\nstay\n",
          "init speaks protocol 99, this supervisor 1: rebuild both"},
     };
@@ -290,7 +292,7 @@ TEST_F(SandboxTest, own_standard_error_passed_back_is_left_alone) {
 }
 
 TEST_F(SandboxTest, second_stream_of_the_guest_is_ignored) {
-    start_and_wait_ready("started\nstream\nready\nstream\nfatal again\nserve\n");
+    start_and_wait_ready("started\nstream\nready\nstream\nready again\nserve\n");
     for (int turn = 0; turn < 5; ++turn) {
         ASSERT_TRUE(loop->run_once(Duration::zero()));
     }
