@@ -12,6 +12,7 @@
 #include "base/sys.h"
 #include "exec/plain_launcher.h"
 #include "machine/agent.h"
+#include "machine/kvm_keeper.h"
 #include "machine/kvm_probe.h"
 #include "machine/mux_port.h"
 
@@ -53,6 +54,10 @@ Status run() {
         log::error("KVM in the machine is not usable: {}", probe.reason);
     }
     greeting.kvm_usable = probe.usable;
+    const auto keeper = KvmKeeper::create();
+    if (!keeper) {
+        log::error("{}", keeper.error().message);
+    }
     exec::PlainLauncher launcher;
     const std::unique_ptr<EventLoop> loop = ANCHORHOLD_TRY(EventLoop::create());
     const std::unique_ptr<Agent> agent =

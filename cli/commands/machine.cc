@@ -129,7 +129,7 @@ void add_machine(CommandLine& line) {
     exec_command->add_flag("-t,--tty", arguments->terminal, "Give the command a terminal (implies -i)");
     exec_command->add_flag("--stopwatch", arguments->stopwatch, "In the machine with the virtual clock");
     exec_command->add_option("command", arguments->bare_command, "The command; after -- to keep its options apart")
-        ->type_name("COMMAND");
+        ->type_name("COMMAND")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     exec_command->callback([&action, arguments, installation, command = &line.command] {
         action = [arguments, installation, command] { return execute(*installation, *arguments, *command); };
     });

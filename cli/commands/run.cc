@@ -91,6 +91,7 @@ void add_run(CommandLine& line) {
     auto arguments = std::make_shared<RunArguments>();
     RunOptions& options = arguments->options;
     CLI::App* run_command = line.app.add_subcommand("run", "Run one command in a new sandbox: anchorhold run [OPTIONS] -- COMMAND [ARGUMENT…]");
+    run_command->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     run_command->footer(
         "The sandbox is a microVM with a read-only image, a writable layer of its own and no network; it is gone when the command "
         "ends.\nCtrl-C is the command's; a second one kills the sandbox.\n\nExamples:\n  anchorhold run -- uname -a\n"
@@ -105,7 +106,7 @@ void add_run(CommandLine& line) {
         ->type_name("SIZE");
     run_command->add_option("-e,--env", options.environment,
                             "Environment variable for the command; KEY alone takes the value from here")
-        ->type_name("KEY[=VALUE]")->allow_extra_args(false);
+        ->type_name("KEY[=VALUE]")->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     run_command->add_option("-w,--workdir", options.working_directory, "Working directory (default: the user's home)")
         ->type_name("DIR");
     run_command->add_option("-u,--user", options.user, "User in the guest (default: agent, uid 1000)")
@@ -121,7 +122,7 @@ void add_run(CommandLine& line) {
     run_command->add_flag("-q,--quiet", options.quiet, "No progress lines on standard error");
     run_command->add_flag("--json", options.json, "When it ends, one line of JSON about the run on standard error");
     run_command->add_option("command", arguments->bare_command, "The command; after -- to keep its options apart")
-        ->type_name("COMMAND");
+        ->type_name("COMMAND")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     run_command->callback([&action = line.action, arguments, installation = &line.installation,
                            command = &line.command] {
         action = [arguments, installation, command] {

@@ -48,7 +48,7 @@ TEST(Guests, writable_layer_of_another_size_has_it) {
 }
 
 TEST(Guests, writable_layer_takes_and_returns_data) {
-    const Completed done = run({"sh", "-c", "head -c 32M /dev/urandom > $HOME/a && cp $HOME/a $HOME/b && sync && "
+    const Completed done = run({"sh", "-c", "head -c 33554432 /dev/urandom > $HOME/a && cp $HOME/a $HOME/b && sync && "
                                             "echo 3 2>/dev/null >/proc/sys/vm/drop_caches; cmp $HOME/a $HOME/b && echo same"});
     EXPECT_EQ(done.out, "same\n") << done.err;
 }

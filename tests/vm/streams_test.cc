@@ -2,23 +2,19 @@
 #include <signal.h>
 
 #include <cstdio>
-#include <fstream>
-#include <random>
-#include <sstream>
 
 #include <gtest/gtest.h>
 
-#include "base/sys.h"
 #include "vm/anchorhold.h"
 
 namespace anchorhold::vm_test {
 namespace {
 
-constexpr const char* kVolume = "256";  // MiB
+constexpr const char* kVolume = "268435456";  // 256 MiB
 
 TEST(Streams, stdin_of_256_mib_arrives_unchanged) {
     // The same bytes are hashed on both sides; anchorhold reads them from a pipe.
-    const std::string script = std::string("head -c ") + kVolume + "M /dev/urandom > /tmp/in-$$; " + program_path() +
+    const std::string script = std::string("head -c ") + kVolume + " /dev/urandom > /tmp/in-$$; " + program_path() +
                                " run -i --memory 128M -- sha256sum < /tmp/in-$$; sha256sum < /tmp/in-$$; rm /tmp/in-$$";
     FILE* pipe = ::popen(script.c_str(), "r");
     ASSERT_NE(pipe, nullptr);
@@ -34,7 +30,7 @@ TEST(Streams, stdin_of_256_mib_arrives_unchanged) {
 TEST(Streams, stdout_of_256_mib_arrives_unchanged) {
     // The guest prints its own hash last, on stderr.
     const std::string script = program_path() + " run --memory 128M -- sh -c 'head -c " + kVolume +
-                               "M /dev/urandom | tee /proc/self/fd/3 3>&1 | sha256sum >&2' 2>/tmp/sum-$$ | sha256sum; cat /tmp/sum-$$; "
+                               " /dev/urandom | tee /proc/self/fd/3 3>&1 | sha256sum >&2' 2>/tmp/sum-$$ | sha256sum; cat /tmp/sum-$$; "
                                "rm /tmp/sum-$$";
     FILE* pipe = ::popen(script.c_str(), "r");
     ASSERT_NE(pipe, nullptr);
