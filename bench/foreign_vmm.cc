@@ -220,7 +220,7 @@ void ForeignVmm::handle_exit() {
         const std::string words = last_line(output_.get());
         outcome_ = fmt::format("{} ended unexpectedly{}{}{}", settings_.description.name,
                                status && status->code != 0 ? fmt::format(" with exit status {}", status->code) : "",
-                               words.empty() ? "" : ": ", words);
+                               words.empty() ? " (its guest reset itself)" : ": ", words);
     }
     const auto on_end = std::move(handlers_.on_end);  // it may start the next or destroy this object
     const std::string error = *outcome_;

@@ -1,6 +1,8 @@
 // Only the devices that the guest needs for its work are given: every other one would count against the peer.
 #include "bench/invocation.h"
 
+#include <utility>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -33,17 +35,17 @@ Invocation qemu_invocation(const std::string& program, const GuestFiles& files, 
         "-initrd", files.initrd,
         "-append", peer_kernel_arguments(),
     };
-    // The guest finds the devices of microvm in the reverse of this order.
+    const auto add = [&invocation](const char* option, std::string value) {
+        invocation.arguments.insert(invocation.arguments.end(), {option, std::move(value)});
+    };
+    // The guest finds the devices of microvm in this order.
+    add("-drive", "if=none,id=root,format=raw,readonly=on,file=" + files.image);
+    add("-device", "virtio-blk-device,drive=root");
     if (!files.disk.empty()) {
-        invocation.arguments.insert(invocation.arguments.end(),
-                                    {"-drive", "if=none,id=disk,format=raw,file=" + files.disk,
-                                     "-device", "virtio-blk-device,drive=disk"});
+        add("-drive", "if=none,id=disk,format=raw,file=" + files.disk);
+        add("-device", "virtio-blk-device,drive=disk");
     }
-    invocation.arguments.insert(
-        invocation.arguments.end(),
-        {"-drive", "if=none,id=root,format=raw,readonly=on,file=" + files.image,
-         "-device", "virtio-blk-device,drive=root",
-         "-device", fmt::format("vhost-vsock-device,guest-cid={}", guest_cid)});
+    add("-device", fmt::format("vhost-vsock-device,guest-cid={}", guest_cid));
     return invocation;
 }
 
