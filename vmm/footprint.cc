@@ -34,6 +34,8 @@ void limit_heap() {
     ::mallopt(M_TRIM_THRESHOLD, 64 * 1024);
 }
 
-void shed_start_code() { ::dl_iterate_phdr(drop_segments, nullptr); }
+void shed_start_code() {
+    ::dl_iterate_phdr(drop_segments, nullptr);
+}
 
 }  // namespace anchorhold::vmm

@@ -1,4 +1,5 @@
-// anchorhold-vmm: one process, one virtual machine. Descriptor 3 is the supervisor's socket (proto/vmm_control.proto).
+// anchorhold-vmm: one process, one virtual machine. Descriptor 3 is the supervisor's socket
+// (proto/vmm_control.proto).
 #include <sys/prctl.h>
 
 #include <utility>

@@ -1,4 +1,5 @@
-// Any bytes as a kernel and as a configuration packet: taken or refused with a reason, and what is taken lies in the file.
+// Any bytes as a kernel and as a configuration packet: taken or refused with a reason, and what is
+// taken lies in the file.
 #include <string>
 
 #include "base/check.h"
@@ -16,7 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (image) {
         uint64_t previous_end = 0;
         for (const vmm::KernelSegment& segment : image->segments) {
-            ANCHORHOLD_CHECK(segment.file_offset <= size && segment.file_size <= size - segment.file_offset);
+            ANCHORHOLD_CHECK(segment.file_offset <= size &&
+                             segment.file_size <= size - segment.file_offset);
             ANCHORHOLD_CHECK(segment.file_size <= segment.memory_size);
             ANCHORHOLD_CHECK(segment.guest_address >= previous_end);
             previous_end = segment.guest_address + segment.memory_size;

@@ -7,7 +7,8 @@ namespace anchorhold::vmm {
 namespace {
 
 constexpr std::string_view kArguments[] = {
-    // kvm-clock and the TSC are trusted: no calibration, no check against a timer that is not there.
+    // kvm-clock and the TSC are trusted: no calibration, no check against a timer that is not
+    // there.
     "tsc=reliable", "no_timer_check",
     // The entropy device comes late; RDRAND seeds the first users.
     "random.trust_cpu=on",

@@ -1,4 +1,5 @@
-// One function per leaf; numbers are those of the Intel SDM volume 2A (CPUID) and AMD APM volume 3 appendix E.
+// One function per leaf; numbers are those of the Intel SDM volume 2A (CPUID) and AMD APM volume 3
+// appendix E.
 #include "vmm/boot/cpuid.h"
 
 #include <algorithm>
@@ -7,7 +8,9 @@
 namespace anchorhold::vmm {
 namespace {
 
-constexpr uint32_t bit(unsigned position) { return 1U << position; }
+constexpr uint32_t bit(unsigned position) {
+    return 1U << position;
+}
 
 // Replaces the bits of `mask` (contiguous) in `word` by `value`.
 constexpr void put(uint32_t& word, uint32_t mask, uint32_t value) {
@@ -42,8 +45,9 @@ void deterministic_caches(kvm_cpuid_entry2& leaf, CpuIdentity identity) {  // 4
     }
     const uint32_t level = (leaf.eax >> 5) & 7;
     const uint32_t package = (1U << id_width(identity.count)) - 1;
-    put(leaf.eax, 0x03ffc000, level >= 3 ? package : 0);  // logical processors that share it, less one
-    put(leaf.eax, 0xfc000000, package);                   // cores in the package, less one
+    put(leaf.eax, 0x03ffc000,
+        level >= 3 ? package : 0);       // logical processors that share it, less one
+    put(leaf.eax, 0xfc000000, package);  // cores in the package, less one
 }
 
 void amd_caches(kvm_cpuid_entry2& leaf, CpuIdentity identity) {  // 0x8000001d
@@ -75,14 +79,24 @@ void append_topology(std::vector<kvm_cpuid_entry2>& leaves, uint32_t function,
     level(2, 0, 0, 0);
 }
 
-void clear(kvm_cpuid_entry2& leaf) { leaf.eax = leaf.ebx = leaf.ecx = leaf.edx = 0; }
+void clear(kvm_cpuid_entry2& leaf) {
+    leaf.eax = leaf.ebx = leaf.ecx = leaf.edx = 0;
+}
 
 void adapt(kvm_cpuid_entry2& leaf, CpuIdentity identity) {
     switch (leaf.function) {
-        case 0x1: features(leaf, identity); break;
-        case 0x4: deterministic_caches(leaf, identity); break;
-        case 0x6: leaf.eax |= bit(2); break;  // ARAT: the APIC timer never stops
-        case 0xa: clear(leaf); break;         // architectural performance monitoring
+        case 0x1:
+            features(leaf, identity);
+            break;
+        case 0x4:
+            deterministic_caches(leaf, identity);
+            break;
+        case 0x6:
+            leaf.eax |= bit(2);
+            break;  // ARAT: the APIC timer never stops
+        case 0xa:
+            clear(leaf);
+            break;  // architectural performance monitoring
         case 0x80000001:
             leaf.ecx &= ~(bit(2) | bit(23) | bit(24) | bit(28));  // SVM, core, NB and LLC counters
             break;
@@ -90,15 +104,22 @@ void adapt(kvm_cpuid_entry2& leaf, CpuIdentity identity) {
             put(leaf.ecx, 0x000000ff, identity.count - 1);
             put(leaf.ecx, 0x0000f000, id_width(identity.count));
             break;
-        case 0x8000000a: clear(leaf); break;  // SVM revision and features
-        case 0x8000001d: amd_caches(leaf, identity); break;
+        case 0x8000000a:
+            clear(leaf);
+            break;  // SVM revision and features
+        case 0x8000001d:
+            amd_caches(leaf, identity);
+            break;
         case 0x8000001e:
             leaf.eax = identity.index;
             leaf.ebx = identity.index;  // core id; one thread per core
             leaf.ecx = 0;               // node 0 of one
             break;
-        case 0x80000022: clear(leaf); break;  // performance monitoring version 2
-        default: break;
+        case 0x80000022:
+            clear(leaf);
+            break;  // performance monitoring version 2
+        default:
+            break;
     }
 }
 

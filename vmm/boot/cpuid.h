@@ -1,4 +1,5 @@
-// What a vCPU says about itself: the host's CPUID made into the identity of one processor of this machine.
+// What a vCPU says about itself: the host's CPUID made into the identity of one processor of this
+// machine.
 #pragma once
 
 #include <linux/kvm.h>
@@ -15,9 +16,10 @@ struct CpuIdentity {
     uint32_t count;
 };
 
-// The leaves for KVM_SET_CPUID2. From `supported` (KVM_GET_SUPPORTED_CPUID): adds the bits that KVM serves and leaves to
-// the VMM to announce (HYPERVISOR, TSC_DEADLINE, ARAT), numbers the processor, describes one package of `count` cores
-// without hyper-threads, and hides nested virtualisation and the performance counters.
+// The leaves for KVM_SET_CPUID2. From `supported` (KVM_GET_SUPPORTED_CPUID): adds the bits that KVM
+// serves and leaves to the VMM to announce (HYPERVISOR, TSC_DEADLINE, ARAT), numbers the processor,
+// describes one package of `count` cores without hyper-threads, and hides nested virtualisation and
+// the performance counters.
 std::vector<kvm_cpuid_entry2> guest_cpuid(std::span<const kvm_cpuid_entry2> supported,
                                           CpuIdentity identity);
 

@@ -27,7 +27,9 @@ Status read_at(int fd, std::span<T> out, uint64_t offset) {
     return sys::read_exact_at(fd, std::as_writable_bytes(out), offset, "ELF headers");
 }
 
-std::optional<uint64_t> sum(uint64_t a, uint64_t b) { return (Checked(a) + b).value(); }
+std::optional<uint64_t> sum(uint64_t a, uint64_t b) {
+    return (Checked(a) + b).value();
+}
 
 Result<Elf64_Ehdr> read_header(int fd, uint64_t file_size) {
     Elf64_Ehdr header{};
@@ -147,11 +149,11 @@ Result<KernelImage> read_kernel_image(int fd) {
     if (!entry) {
         return fail("it has no PVH entry note (build it with CONFIG_PVH=y)");
     }
-    const bool inside = std::any_of(
-        image.segments.begin(), image.segments.end(), [&](const KernelSegment& segment) {
-            return *entry >= segment.guest_address &&
-                   *entry - segment.guest_address < segment.memory_size;
-        });
+    const bool inside = std::any_of(image.segments.begin(), image.segments.end(),
+                                    [&](const KernelSegment& segment) {
+                                        return *entry >= segment.guest_address &&
+                                               *entry - segment.guest_address < segment.memory_size;
+                                    });
     if (!inside || *entry > UINT32_MAX) {
         return fail("its PVH entry point is outside what is loaded");
     }

@@ -4,9 +4,9 @@
 namespace anchorhold::vmm {
 namespace {
 
-constexpr uint64_t kProtectedMode = 1;      // CR0.PE
+constexpr uint64_t kProtectedMode = 1;       // CR0.PE
 constexpr uint64_t kExtensionType = 1 << 4;  // CR0.ET, fixed
-constexpr uint64_t kReservedFlag = 2;       // RFLAGS bit 1, fixed
+constexpr uint64_t kReservedFlag = 2;        // RFLAGS bit 1, fixed
 
 constexpr kvm_segment flat_segment(uint8_t type, uint16_t selector) {
     kvm_segment segment{};

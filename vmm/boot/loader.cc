@@ -1,4 +1,5 @@
-// Reads go straight into guest memory; nothing is copied twice and nothing that stays zero is touched.
+// Reads go straight into guest memory; nothing is copied twice and nothing that stays zero is
+// touched.
 #include "vmm/boot/loader.h"
 
 #include <string>
@@ -13,7 +14,9 @@ using memory::GuestAddress;
 
 constexpr uint64_t kInitrdAlignment = 2ULL << 20;
 
-std::string mebibytes(uint64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB"; }
+std::string mebibytes(uint64_t bytes) {
+    return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
+}
 
 }  // namespace
 

@@ -14,12 +14,12 @@ struct LoadedKernel {
     uint64_t end;  // the first guest address behind the kernel
 };
 
-// Reads the kernel's segments straight into `memory`, which must be fresh (all zeros). Each byte of the file is read at
-// most once. Errors do not name the file.
+// Reads the kernel's segments straight into `memory`, which must be fresh (all zeros). Each byte of
+// the file is read at most once. Errors do not name the file.
 Result<LoadedKernel> load_kernel(const memory::GuestMemory& memory, int fd);
 
-// Reads the whole file to the first page-aligned 2 MiB boundary at or above `above`, which must leave it room in the RAM
-// below the hole.
+// Reads the whole file to the first page-aligned 2 MiB boundary at or above `above`, which must
+// leave it room in the RAM below the hole.
 Result<memory::GuestRange> load_initrd(const memory::GuestMemory& memory, int fd, uint64_t above);
 
 }  // namespace anchorhold::vmm

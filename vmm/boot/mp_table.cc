@@ -87,8 +87,8 @@ enum EntryType : uint8_t { kProcessor, kBus, kIoApic, kIoInterrupt, kLocalInterr
 enum InterruptType : uint8_t { kVectored = 0, kNmi = 1, kExternal = 3 };
 constexpr uint8_t kEnabled = 1;
 constexpr uint8_t kBootProcessor = 2;
-constexpr uint8_t kRevision = 4;       // version 1.4
-constexpr uint8_t kApicVersion = 0x14; // what KVM's local APIC reports
+constexpr uint8_t kRevision = 4;        // version 1.4
+constexpr uint8_t kApicVersion = 0x14;  // what KVM's local APIC reports
 constexpr uint8_t kIoApicVersion = 0x11;
 constexpr uint8_t kIsaBus = 0;
 constexpr uint8_t kIsaInterrupts = 16;
@@ -104,9 +104,9 @@ void append(std::vector<std::byte>& out, const T& entry) {
 
 // The byte that makes all of them add up to zero.
 uint8_t checksum(std::span<const std::byte> bytes) {
-    const unsigned total =
-        std::accumulate(bytes.begin(), bytes.end(), 0U,
-                        [](unsigned sum, std::byte b) { return sum + std::to_integer<unsigned>(b); });
+    const unsigned total = std::accumulate(
+        bytes.begin(), bytes.end(), 0U,
+        [](unsigned sum, std::byte b) { return sum + std::to_integer<unsigned>(b); });
     return static_cast<uint8_t>(0U - total);
 }
 
@@ -144,14 +144,13 @@ uint16_t append_entries(std::vector<std::byte>& out, uint32_t vcpus) {
                            .destination_pin = interrupt});
     }
     for (const uint8_t pin : {uint8_t{0}, uint8_t{1}}) {
-        add(InterruptEntry{
-            .type = kLocalInterrupt,
-            .interrupt_type = static_cast<uint8_t>(pin == 0 ? kExternal : kNmi),
-            .flags = 0,
-            .source_bus = kIsaBus,
-            .source_interrupt = 0,
-            .destination_apic = static_cast<uint8_t>(pin == 0 ? 0 : kAllApics),
-            .destination_pin = pin});
+        add(InterruptEntry{.type = kLocalInterrupt,
+                           .interrupt_type = static_cast<uint8_t>(pin == 0 ? kExternal : kNmi),
+                           .flags = 0,
+                           .source_bus = kIsaBus,
+                           .source_interrupt = 0,
+                           .destination_apic = static_cast<uint8_t>(pin == 0 ? 0 : kAllApics),
+                           .destination_pin = pin});
     }
     return count;
 }
@@ -160,13 +159,13 @@ uint16_t append_entries(std::vector<std::byte>& out, uint32_t vcpus) {
 
 std::vector<std::byte> mp_table(uint32_t vcpus) {
     ANCHORHOLD_CHECK(vcpus >= 1 && vcpus <= layout::kMaxVcpus);
-    FloatingPointer pointer{.signature = {'_', 'M', 'P', '_'},
-                            .table_address =
-                                static_cast<uint32_t>(layout::kMpTable + sizeof(FloatingPointer)),
-                            .length = 1,
-                            .revision = kRevision,
-                            .checksum = 0,
-                            .features = {}};
+    FloatingPointer pointer{
+        .signature = {'_', 'M', 'P', '_'},
+        .table_address = static_cast<uint32_t>(layout::kMpTable + sizeof(FloatingPointer)),
+        .length = 1,
+        .revision = kRevision,
+        .checksum = 0,
+        .features = {}};
     pointer.checksum = checksum(std::as_bytes(std::span(&pointer, 1)));
 
     std::vector<std::byte> table;

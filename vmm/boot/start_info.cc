@@ -56,10 +56,8 @@ Status write_start_info(const memory::GuestMemory& memory, std::string_view comm
                          .memory_map = map_address,
                          .memory_map_entries = static_cast<uint32_t>(map.size()),
                          .reserved = 0};
-    const StartInfoModule module{.address = initrd.start.value(),
-                                 .size = initrd.size,
-                                 .command_line = 0,
-                                 .reserved = 0};
+    const StartInfoModule module{
+        .address = initrd.start.value(), .size = initrd.size, .command_line = 0, .reserved = 0};
     const std::string terminated(command_line);
     const bool written =
         memory.store(GuestAddress(layout::kStartInfo), info) &&

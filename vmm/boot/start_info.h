@@ -1,4 +1,5 @@
-// The PVH boot protocol: what the kernel finds through %rbx (xen/include/public/arch-x86/hvm/start_info.h).
+// The PVH boot protocol: what the kernel finds through %rbx
+// (xen/include/public/arch-x86/hvm/start_info.h).
 #pragma once
 
 #include <cstdint>
@@ -46,8 +47,8 @@ struct StartInfoMemory {
 };
 static_assert(sizeof(StartInfoMemory) == 24);
 
-// Writes hvm_start_info at layout::kStartInfo with the memory map, `initrd` as module 0 (none where its size is 0) and the
-// command line. An error when the command line is longer than Linux reads.
+// Writes hvm_start_info at layout::kStartInfo with the memory map, `initrd` as module 0 (none where
+// its size is 0) and the command line. An error when the command line is longer than Linux reads.
 Status write_start_info(const memory::GuestMemory& memory, std::string_view command_line,
                         memory::GuestRange initrd);
 

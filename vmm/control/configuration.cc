@@ -42,8 +42,9 @@ Status check_numbers(const proto::Configure& message) {
         return fail(fmt::format("configuration: {} disks, at most {}", message.blocks_size(),
                                 layout::kMaxDevices - kOtherDevices));
     }
-    const bool printable = std::all_of(message.kernel_arguments().begin(), message.kernel_arguments().end(),
-                                       [](char c) { return c >= 0x20 && c <= 0x7e; });
+    const bool printable =
+        std::all_of(message.kernel_arguments().begin(), message.kernel_arguments().end(),
+                    [](char c) { return c >= 0x20 && c <= 0x7e; });
     if (!printable) {
         return fail("configuration: kernel arguments hold a byte that is not printable ASCII");
     }

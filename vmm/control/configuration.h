@@ -38,8 +38,8 @@ struct Configuration {
     Console console;
 };
 
-// Checks a packet that must hold proto::VmmCommand with configure set. Every descriptor of the packet must be used exactly
-// once. Errors are one line that names the field.
+// Checks a packet that must hold proto::VmmCommand with configure set. Every descriptor of the
+// packet must be used exactly once. Errors are one line that names the field.
 Result<Configuration> parse_configuration(Packet packet);
 
 }  // namespace anchorhold::vmm

@@ -13,7 +13,8 @@
 namespace anchorhold::vmm {
 namespace {
 
-// Beyond this many bytes droppable events are dropped; there are few required ones, and each is small.
+// Beyond this many bytes droppable events are dropped; there are few required ones, and each is
+// small.
 constexpr size_t kMaxQueued = 64 * 1024;
 
 Status wait_for(int fd, short what, int milliseconds) {
@@ -55,8 +56,7 @@ Status ControlChannel::serve(EventLoop& loop, CommandHandler on_command,
     on_command_ = std::move(on_command);
     on_gone_ = std::move(on_gone);
     ANCHORHOLD_TRY(sys::set_nonblocking(socket_.get()));
-    ANCHORHOLD_TRY(
-        loop.add(socket_.get(), EPOLLIN, [this](uint32_t events) { readable(events); }));
+    ANCHORHOLD_TRY(loop.add(socket_.get(), EPOLLIN, [this](uint32_t events) { readable(events); }));
     loop_ = &loop;
     return {};
 }
@@ -113,8 +113,8 @@ void ControlChannel::flush() {
 
 Status ControlChannel::send_last(const proto::VmmEvent& event, Duration patience) {
     queued_.push_back(event.SerializeAsString());
-    const auto milliseconds = static_cast<int>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(patience).count());
+    const auto milliseconds =
+        static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(patience).count());
     while (!queued_.empty()) {
         const Status sent = send_packet(socket_.get(), queued_.front());
         if (sent) {

@@ -30,13 +30,14 @@ class ControlChannel {
     // Waits for one packet; an error when the other end has gone.
     Result<Packet> receive();
 
-    // From now on commands reach `on_command`; `on_gone` is called once the other end is gone or breaks the protocol.
-    // `loop` outlives the channel.
+    // From now on commands reach `on_command`; `on_gone` is called once the other end is gone or
+    // breaks the protocol. `loop` outlives the channel.
     Status serve(EventLoop& loop, CommandHandler on_command, std::function<void()> on_gone);
 
     void send(const proto::VmmEvent& event, Delivery delivery = Delivery::kRequired);
 
-    // Sends what is queued and `event`, waiting for the supervisor to read, but no longer than `patience` for each packet.
+    // Sends what is queued and `event`, waiting for the supervisor to read, but no longer than
+    // `patience` for each packet.
     Status send_last(const proto::VmmEvent& event, Duration patience);
 
   private:

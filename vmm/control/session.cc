@@ -25,7 +25,8 @@ proto::Ended::Reason wire_reason(const MachineEnd& end, std::string_view panic) 
             return panic.empty() ? proto::Ended::RESET : proto::Ended::PANIC;
         case MachineEnd::Reason::kCrash:
             return panic.empty() ? proto::Ended::CRASH : proto::Ended::PANIC;
-        case MachineEnd::Reason::kFailed: break;
+        case MachineEnd::Reason::kFailed:
+            break;
     }
     return proto::Ended::FAILED;
 }
@@ -92,16 +93,19 @@ void Session::obey(proto::VmmCommand command, std::vector<OwnFd> fds) {
         case proto::VmmCommand::kConnect:
             if (command.connect().stream_fd() < fds.size()) {
                 // A refused stream is closed here; the supervisor sees its end.
-                static_cast<void>(machine_->connect(
-                    command.connect().port(), std::move(fds[command.connect().stream_fd()])));
+                static_cast<void>(machine_->connect(command.connect().port(),
+                                                    std::move(fds[command.connect().stream_fd()])));
             }
             break;
         case proto::VmmCommand::kSetBalloon:
             machine_->set_balloon(command.set_balloon().target_bytes());
             break;
-        case proto::VmmCommand::kGetStatistics: send_statistics(); break;
+        case proto::VmmCommand::kGetStatistics:
+            send_statistics();
+            break;
         case proto::VmmCommand::kConfigure:  // once only
-        case proto::VmmCommand::COMMAND_NOT_SET: break;
+        case proto::VmmCommand::COMMAND_NOT_SET:
+            break;
     }
 }
 

@@ -9,10 +9,11 @@ namespace anchorhold::vmm {
 
 void Bus::add(uint64_t start, uint64_t size, BusDevice& device) {
     ANCHORHOLD_CHECK(size > 0 && start + (size - 1) >= start);
-    const auto place =
-        std::upper_bound(ranges_.begin(), ranges_.end(), start,
-                         [](uint64_t address, const Range& range) { return address < range.start; });
-    ANCHORHOLD_CHECK(place == ranges_.begin() || start - std::prev(place)->start >= std::prev(place)->size);
+    const auto place = std::upper_bound(
+        ranges_.begin(), ranges_.end(), start,
+        [](uint64_t address, const Range& range) { return address < range.start; });
+    ANCHORHOLD_CHECK(place == ranges_.begin() ||
+                     start - std::prev(place)->start >= std::prev(place)->size);
     ANCHORHOLD_CHECK(place == ranges_.end() || place->start - start >= size);
     ranges_.insert(place, Range{start, size, &device});
 }

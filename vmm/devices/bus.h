@@ -7,8 +7,9 @@
 
 namespace anchorhold::vmm {
 
-// Something that answers accesses in a range of addresses. `offset` counts from the start of the range; data is 1, 2, 4 or
-// 8 bytes and may reach past the range's end. Called under the DeviceLock, on a vCPU's thread.
+// Something that answers accesses in a range of addresses. `offset` counts from the start of the
+// range; data is 1, 2, 4 or 8 bytes and may reach past the range's end. Called under the
+// DeviceLock, on a vCPU's thread.
 class BusDevice {
   public:
     virtual ~BusDevice() = default;

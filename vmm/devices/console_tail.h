@@ -12,7 +12,8 @@ namespace anchorhold::vmm {
 
 constexpr size_t kConsoleTailSize = 2048;
 
-// A ring of the last kConsoleTailSize bytes; costs nothing until the first one. Guest bytes: escape before printing.
+// A ring of the last kConsoleTailSize bytes; costs nothing until the first one. Guest bytes: escape
+// before printing.
 class ConsoleTail {
   public:
     // Hears every whole line, with its newline, and pieces of lines longer than kMaxLine.
@@ -32,7 +33,8 @@ class ConsoleTail {
     size_t written_ = 0;  // in all
 };
 
-// The line of `console` that reports a kernel panic, without what precedes "Kernel panic"; empty when there is none.
+// The line of `console` that reports a kernel panic, without what precedes "Kernel panic"; empty
+// when there is none.
 std::string_view panic_line(std::string_view console);
 
 }  // namespace anchorhold::vmm

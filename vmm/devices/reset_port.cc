@@ -1,4 +1,4 @@
-// The two simplest devices of a PC.
+// One command of the keyboard controller.
 #include "vmm/devices/reset_port.h"
 
 #include <algorithm>
@@ -18,10 +18,6 @@ void ResetPort::write(uint64_t, std::span<const std::byte> data) {
     if (data[0] == kPulseReset) {
         on_reset_();
     }
-}
-
-void QuietPort::read(uint64_t, std::span<std::byte> data) {
-    std::fill(data.begin(), data.end(), answer_);
 }
 
 }  // namespace anchorhold::vmm

@@ -10,7 +10,8 @@ namespace anchorhold::vmm {
 
 constexpr uint64_t kKeyboardCommandPort = 0x64;
 
-// i8042: command 0xfe pulses the processor's reset line, Linux's `reboot=k`. Its status says that it is idle.
+// i8042: command 0xfe pulses the processor's reset line, Linux's `reboot=k`. Its status says that
+// it is idle.
 class ResetPort final : public BusDevice {
   public:
     // `on_reset` runs on the vCPU's thread, under the DeviceLock.
@@ -21,18 +22,6 @@ class ResetPort final : public BusDevice {
 
   private:
     std::function<void()> on_reset_;
-};
-
-// Ports that exist on every PC and do nothing here: writes are dropped, reads give one byte, repeated. So that known
-// neighbours neither stall the kernel nor count as unknown.
-class QuietPort final : public BusDevice {
-  public:
-    explicit QuietPort(std::byte answer) : answer_(answer) {}
-    void read(uint64_t offset, std::span<std::byte> data) override;
-    void write(uint64_t, std::span<const std::byte>) override {}
-
-  private:
-    std::byte answer_;
 };
 
 }  // namespace anchorhold::vmm

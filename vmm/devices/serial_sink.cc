@@ -17,24 +17,33 @@ enum Register : uint64_t {
     kModemStatus = 6,
     kScratch = 7,
 };
-constexpr uint8_t kDivisorLatch = 0x80;       // in line control: registers 0 and 1 are the divisor
+constexpr uint8_t kDivisorLatch = 0x80;  // in line control: registers 0 and 1 are the divisor
 constexpr uint8_t kNoInterrupt = 0x01;
-constexpr uint8_t kTransmitterEmpty = 0x60;   // THRE and TEMT
-constexpr uint8_t kCarrierAndClear = 0xb0;    // DCD, DSR and CTS
+constexpr uint8_t kTransmitterEmpty = 0x60;  // THRE and TEMT
+constexpr uint8_t kCarrierAndClear = 0xb0;   // DCD, DSR and CTS
 
 }  // namespace
 
 void SerialSink::read(uint64_t offset, std::span<std::byte> data) {
     std::fill(data.begin(), data.end(), std::byte{0});
     switch (offset) {
-        case kInterruptIdentity: data[0] = std::byte{kNoInterrupt}; break;
-        case kLineStatus: data[0] = std::byte{kTransmitterEmpty}; break;
-        case kModemStatus: data[0] = std::byte{kCarrierAndClear}; break;
+        case kInterruptIdentity:
+            data[0] = std::byte{kNoInterrupt};
+            break;
+        case kLineStatus:
+            data[0] = std::byte{kTransmitterEmpty};
+            break;
+        case kModemStatus:
+            data[0] = std::byte{kCarrierAndClear};
+            break;
         case kInterruptEnable:
         case kLineControl:
         case kModemControl:
-        case kScratch: data[0] = std::byte{registers_[offset]}; break;
-        default: break;
+        case kScratch:
+            data[0] = std::byte{registers_[offset]};
+            break;
+        default:
+            break;
     }
 }
 

@@ -1,4 +1,5 @@
-// A serial port that is only written to: enough of a 16550 for early kernel messages, and no interrupts.
+// A serial port that is only written to: enough of a 16550 for early kernel messages, and no
+// interrupts.
 #pragma once
 
 #include <array>
@@ -12,7 +13,8 @@ namespace anchorhold::vmm {
 constexpr uint64_t kSerialPort = 0x3f8;
 constexpr uint64_t kSerialPorts = 8;
 
-// 16550 registers (National Semiconductor PC16550D, §8). The transmitter is always ready; nothing is ever received.
+// 16550 registers (National Semiconductor PC16550D, §8). The transmitter is always ready; nothing
+// is ever received.
 class SerialSink final : public BusDevice {
   public:
     // The console outlives the port.

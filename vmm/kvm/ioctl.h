@@ -1,4 +1,5 @@
-// KVM ioctls whose failures name the request: one place for retrying and for turning errno into an Error.
+// KVM ioctls whose failures name the request: one place for retrying and for turning errno into an
+// Error.
 #pragma once
 
 #include <sys/ioctl.h>
@@ -10,7 +11,8 @@
 
 namespace anchorhold::vmm::kvm {
 
-// ioctl(2) on a KVM descriptor, retried when interrupted. `name` is the request as the KVM API documentation spells it.
+// ioctl(2) on a KVM descriptor, retried when interrupted. `name` is the request as the KVM API
+// documentation spells it.
 template <typename Argument>
 Result<int> call(int fd, unsigned long request, std::string_view name, Argument argument) {
     int result = 0;

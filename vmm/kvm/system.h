@@ -15,7 +15,8 @@ namespace anchorhold::vmm::kvm {
 // Owns an open /dev/kvm. KVM API documentation §4.1 to §4.5.
 class System {
   public:
-    // Takes the descriptor; fails when it is not a KVM of API version 12 or lacks something the machine needs.
+    // Takes the descriptor; fails when it is not a KVM of API version 12 or lacks something the
+    // machine needs.
     static Result<System> adopt(OwnFd fd);
 
     // A machine with neither memory nor processors. Waits for RCU grace periods of the host.

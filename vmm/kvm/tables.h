@@ -1,5 +1,6 @@
-// KVM structures that end in an array. linux/kvm.h declares them with a macro that gives an empty struct a size in C++,
-// so that both the layout and the request numbers derived from sizeof come out wrong: here they are right.
+// KVM structures that end in an array. linux/kvm.h declares them with a macro that gives an empty
+// struct a size in C++, so that both the layout and the request numbers derived from sizeof come
+// out wrong: here they are right.
 #pragma once
 
 #include <linux/kvm.h>

@@ -13,7 +13,8 @@
 
 namespace anchorhold::vmm::kvm {
 
-// Owns a vCPU descriptor and its kvm_run page. Belongs to the thread that runs it, except for request_exit().
+// Owns a vCPU descriptor and its kvm_run page. Belongs to the thread that runs it, except for
+// request_exit().
 class Vcpu {
   public:
     Vcpu(OwnFd fd, OwnMapping run) : fd_(std::move(fd)), run_(std::move(run)) {}
@@ -33,15 +34,18 @@ class Vcpu {
     [[nodiscard]] Result<uint64_t> tsc_offset() const;
     [[nodiscard]] Result<uint64_t> tsc_khz() const;
 
-    // KVM_RUN. True when state() holds an exit to handle; false when a signal or request_exit() ended it early.
+    // KVM_RUN. True when state() holds an exit to handle; false when a signal or request_exit()
+    // ended it early.
     Result<bool> run() const;
 
     // What the last run() ended with, and where answers to the guest are put.
     [[nodiscard]] kvm_run& state() const { return *reinterpret_cast<kvm_run*>(run_.data()); }
-    // `length` bytes of the kvm_run mapping from `offset`, where port I/O data lies; empty when out of it.
+    // `length` bytes of the kvm_run mapping from `offset`, where port I/O data lies; empty when out
+    // of it.
     [[nodiscard]] std::span<uint8_t> shared_bytes(uint64_t offset, uint64_t length) const;
 
-    // Makes the current or next run() return false. From any thread; send the runner a signal afterwards.
+    // Makes the current or next run() return false. From any thread; send the runner a signal
+    // afterwards.
     void request_exit() const;
 
   private:

@@ -57,8 +57,8 @@ Status Vm::add_ioeventfd(int event, uint64_t address, uint32_t value) const {
 Result<Vcpu> Vm::create_vcpu(uint32_t index) const {
     OwnFd fd(ANCHORHOLD_TRY(
         call(fd_.get(), KVM_CREATE_VCPU, "KVM_CREATE_VCPU", static_cast<unsigned long>(index))));
-    OwnMapping run = ANCHORHOLD_TRY(
-        OwnMapping::map(run_size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get()));
+    OwnMapping run =
+        ANCHORHOLD_TRY(OwnMapping::map(run_size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get()));
     return Vcpu(std::move(fd), std::move(run));
 }
 

@@ -11,7 +11,8 @@
 
 namespace anchorhold::vmm::kvm {
 
-// A range of guest physical memory and the host memory behind it, which must outlive the Vm's last vCPU run.
+// A range of guest physical memory and the host memory behind it, which must outlive the Vm's last
+// vCPU run.
 struct MemorySlot {
     uint32_t index;
     uint64_t guest_address;  // page aligned
@@ -24,7 +25,8 @@ class Vm {
   public:
     Vm(OwnFd fd, size_t run_size) : fd_(std::move(fd)), run_size_(run_size) {}
 
-    // Three pages and one page of guest physical space that Intel hosts need for real mode; call before create_vcpu().
+    // Three pages and one page of guest physical space that Intel hosts need for real mode; call
+    // before create_vcpu().
     Status reserve_real_mode_pages(uint64_t tss_address, uint64_t identity_map_address) const;
 
     // PICs, IOAPIC and local APICs in the kernel; no PIT. Before create_vcpu().
@@ -35,7 +37,8 @@ class Vm {
     // Each write to `event` raises the edge-triggered interrupt `gsi`.
     Status add_irqfd(int event, uint32_t gsi) const;
 
-    // Each 32-bit guest write to the MMIO `address`, of any value, signals `event` and never reaches the VMM.
+    // Each 32-bit guest write to the MMIO `address`, of any value, signals `event` and never
+    // reaches the VMM.
     Status add_ioeventfd(int event, uint64_t address) const;
 
     // The same, only for writes of `value`.

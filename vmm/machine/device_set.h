@@ -25,10 +25,12 @@ namespace anchorhold::vmm {
 // Made, used and destroyed on the loop's thread. Members that say so want the DeviceLock held.
 class DeviceSet {
   public:
-    // A host file behind a device failed: "block vdb", "write: No space left on device". On the loop's thread.
+    // A host file behind a device failed: "block vdb", "write: No space left on device". On the
+    // loop's thread.
     using FailureHandler = std::function<void(std::string device, std::string detail)>;
 
-    // The memory, the loop and the lock outlive the devices. Takes disks and channels out of the configuration.
+    // The memory, the loop and the lock outlive the devices. Takes disks and channels out of the
+    // configuration.
     static Result<std::unique_ptr<DeviceSet>> create(Configuration& configuration,
                                                      const memory::GuestMemory& memory,
                                                      EventLoop& loop, virtio::DeviceLock& lock,

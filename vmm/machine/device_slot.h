@@ -1,4 +1,5 @@
-// One virtio device of the machine: its registers on the bus, its kicks and its interrupt as event descriptors.
+// One virtio device of the machine: its registers on the bus, its kicks and its interrupt as event
+// descriptors.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,8 @@ namespace anchorhold::vmm {
 
 // How the guest's writes to QueueNotify reach the device.
 enum class Kicks : uint8_t {
-    kEventDescriptor,  // an ioeventfd: the vCPU goes on at once. Each costs the host a grace period at creation
+    kEventDescriptor,  // an ioeventfd: the vCPU goes on at once. Each costs the host a grace period
+                       // at creation
     kExit,             // an MMIO exit: for queues that are seldom kicked
 };
 
@@ -31,7 +33,8 @@ class DeviceSlot final : public BusDevice, private virtio::IrqLine {
         EventLoop& loop;
         virtio::DeviceLock& lock;
     };
-    static Result<std::unique_ptr<DeviceSlot>> create(const Parts& parts, DevicePlace place, Kicks kicks);
+    static Result<std::unique_ptr<DeviceSlot>> create(const Parts& parts, DevicePlace place,
+                                                      Kicks kicks);
     ~DeviceSlot() override;
     DeviceSlot(const DeviceSlot&) = delete;
     DeviceSlot& operator=(const DeviceSlot&) = delete;
@@ -44,7 +47,9 @@ class DeviceSlot final : public BusDevice, private virtio::IrqLine {
 
     [[nodiscard]] DevicePlace place() const { return place_; }
 
-    void read(uint64_t offset, std::span<std::byte> data) override { transport_.read(offset, data); }
+    void read(uint64_t offset, std::span<std::byte> data) override {
+        transport_.read(offset, data);
+    }
     void write(uint64_t offset, std::span<const std::byte> data) override {
         transport_.write(offset, data);
     }

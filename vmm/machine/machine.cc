@@ -52,8 +52,6 @@ Machine::Machine(EventLoop& loop, Handlers handlers, Console console)
           vcpu_environment_.ending = true;
           end({MachineEnd::Reason::kReset, {}});
       }),
-      quiet_zero_(std::byte{0}),
-      quiet_ones_(std::byte{0xff}),
       vcpu_environment_{.ports = ports_,
                         .registers = registers_,
                         .lock = lock_,
@@ -61,16 +59,14 @@ Machine::Machine(EventLoop& loop, Handlers handlers, Console console)
 
 Result<std::unique_ptr<Machine>> Machine::build(Configuration configuration, EventLoop& loop,
                                                 Handlers handlers, proto::Started& times) {
-    std::unique_ptr<Machine> machine(
-        new Machine(loop, std::move(handlers), configuration.console));
+    std::unique_ptr<Machine> machine(new Machine(loop, std::move(handlers), configuration.console));
     machine->memory_ =
         ANCHORHOLD_TRY(named("memory", memory::GuestMemory::create(configuration.memory_bytes)));
     ANCHORHOLD_TRY(named("KVM", machine->create_kvm(configuration, times)));
-    machine->devices_ = ANCHORHOLD_TRY(
-        DeviceSet::create(configuration, *machine->memory_, loop, machine->lock_,
-                          machine->handlers_.on_backend_failure));
-    ANCHORHOLD_TRY(
-        named("devices", machine->devices_->attach(*machine->vm_, machine->registers_)));
+    machine->devices_ =
+        ANCHORHOLD_TRY(DeviceSet::create(configuration, *machine->memory_, loop, machine->lock_,
+                                         machine->handlers_.on_backend_failure));
+    ANCHORHOLD_TRY(named("devices", machine->devices_->attach(*machine->vm_, machine->registers_)));
     machine->add_ports();
     times.set_created_ns(now_ns());
     ANCHORHOLD_TRY(machine->load(configuration));
@@ -86,16 +82,16 @@ Status Machine::create_kvm(Configuration& configuration, proto::Started& times) 
     ANCHORHOLD_TRY(vm_->reserve_real_mode_pages(layout::kTss, layout::kIdentityMap));
     ANCHORHOLD_TRY(vm_->create_irqchip());
     for (const memory::Region& region : memory_->regions()) {
-        ANCHORHOLD_TRY(vm_->set_memory(
-            {region.slot, region.guest.value(), region.size, region.host}));
+        ANCHORHOLD_TRY(
+            vm_->set_memory({region.slot, region.guest.value(), region.size, region.host}));
     }
     const auto supported = ANCHORHOLD_TRY(system.supported_cpuid());
     for (uint32_t index = 0; index < configuration.vcpus; ++index) {
         kvm::Vcpu vcpu = ANCHORHOLD_TRY(vm_->create_vcpu(index));
         const auto leaves = guest_cpuid(supported, {index, configuration.vcpus});
         ANCHORHOLD_TRY(vcpu.set_cpuid(leaves));
-        // What the guest will set itself. Where SVM is emulated, KVM does not see it do so and would go on reporting the
-        // sizes of too few states; Linux then gives up XSAVE.
+        // What the guest will set itself. Where SVM is emulated, KVM does not see it do so and
+        // would go on reporting the sizes of too few states; Linux then gives up XSAVE.
         if (const uint64_t states = extended_states(leaves); states != 0) {
             ANCHORHOLD_TRY(vcpu.set_xcr0(states));
         }
@@ -115,8 +111,8 @@ Status Machine::load(Configuration& configuration) {
                                     ? KernelOutput::kEverything
                                     : KernelOutput::kPanicsOnly;
     ANCHORHOLD_TRY(write_start_info(
-        *memory_,
-        kernel_command_line(output, devices_->places(), configuration.kernel_arguments), initrd));
+        *memory_, kernel_command_line(output, devices_->places(), configuration.kernel_arguments),
+        initrd));
     return named("KVM", set_pvh_entry(vcpus_.front()->vcpu(), kernel.entry, layout::kStartInfo));
 }
 

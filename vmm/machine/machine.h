@@ -22,18 +22,19 @@
 
 namespace anchorhold::vmm {
 
-// Made, used and destroyed on the loop's thread; the vCPUs have threads of their own between start() and stop().
+// Made, used and destroyed on the loop's thread; the vCPUs have threads of their own between
+// start() and stop().
 class Machine {
   public:
     // All are called on the loop's thread.
     struct Handlers {
-        std::function<void(MachineEnd)> on_end;  // once; call stop() then
+        std::function<void(MachineEnd)> on_end;            // once; call stop() then
         std::function<void(std::string line)> on_console;  // only with Console::kForwarded
         DeviceSet::FailureHandler on_backend_failure;
     };
 
-    // Everything that opens or allocates, the kernel in memory, no vCPU running yet. Fills the times of its phases into
-    // `times`. Errors say which part failed: "kernel: …", "memory: …".
+    // Everything that opens or allocates, the kernel in memory, no vCPU running yet. Fills the
+    // times of its phases into `times`. Errors say which part failed: "kernel: …", "memory: …".
     static Result<std::unique_ptr<Machine>> build(Configuration configuration, EventLoop& loop,
                                                   Handlers handlers, proto::Started& times);
     ~Machine() { stop(); }
@@ -44,7 +45,8 @@ class Machine {
     Status start(proto::Started& times);
     // Ends the vCPU threads. Nothing touches the guest afterwards but the handlers of the devices.
     void stop();
-    // After stop(): lets what the guest sent before its end reach its streams and disks, as far as it can without waiting.
+    // After stop(): lets what the guest sent before its end reach its streams and disks, as far as
+    // it can without waiting.
     Status deliver_last_words();
 
     // Opens a stream to a port of the guest.
@@ -67,8 +69,6 @@ class Machine {
     ConsoleTail console_;
     SerialSink serial_;
     ResetPort reset_port_;
-    QuietPort quiet_zero_;
-    QuietPort quiet_ones_;
     Bus ports_;
     Bus registers_;
     std::unique_ptr<memory::GuestMemory> memory_;

@@ -17,7 +17,9 @@ namespace {
 // Enough for handling an exit, protobuf and logging included; the default would map 8 MiB.
 constexpr size_t kStackSize = 64 * 1024;
 
-int kick_signal() { return SIGRTMIN; }
+int kick_signal() {
+    return SIGRTMIN;
+}
 
 }  // namespace
 
@@ -53,7 +55,8 @@ void VcpuThread::interrupt() {
     if (!started_) {
         return;
     }
-    // In this order the signal cannot be lost: one that comes before KVM_RUN finds request_exit() in force.
+    // In this order the signal cannot be lost: one that comes before KVM_RUN finds request_exit()
+    // in force.
     interrupted_.store(true, std::memory_order_relaxed);
     vcpu_.request_exit();
     ::pthread_kill(thread_, kick_signal());
@@ -88,27 +91,33 @@ void VcpuThread::end(MachineEnd::Reason reason, std::string detail) {
 void VcpuThread::handle_exit() {
     const kvm_run& state = vcpu_.state();
     switch (state.exit_reason) {
-        case KVM_EXIT_IO: return port_access();
-        case KVM_EXIT_MMIO: return register_access();
+        case KVM_EXIT_IO:
+            return port_access();
+        case KVM_EXIT_MMIO:
+            return register_access();
         case KVM_EXIT_INTR:
-        case KVM_EXIT_IRQ_WINDOW_OPEN: return;
-        case KVM_EXIT_SHUTDOWN: return end(MachineEnd::Reason::kCrash, "the guest triple-faulted");
+        case KVM_EXIT_IRQ_WINDOW_OPEN:
+            return;
+        case KVM_EXIT_SHUTDOWN:
+            return end(MachineEnd::Reason::kCrash, "the guest triple-faulted");
         case KVM_EXIT_SYSTEM_EVENT:
             return state.system_event.type == KVM_SYSTEM_EVENT_CRASH
                        ? end(MachineEnd::Reason::kCrash, "the guest reported a crash")
                        : end(MachineEnd::Reason::kReset, {});
         case KVM_EXIT_FAIL_ENTRY:
-            return end(MachineEnd::Reason::kCrash,
-                       fmt::format("the processor refused to enter the guest (hardware reason {:#x})",
-                                   state.fail_entry.hardware_entry_failure_reason));
+            return end(
+                MachineEnd::Reason::kCrash,
+                fmt::format("the processor refused to enter the guest (hardware reason {:#x})",
+                            state.fail_entry.hardware_entry_failure_reason));
         case KVM_EXIT_INTERNAL_ERROR:
             return end(MachineEnd::Reason::kCrash,
                        fmt::format("KVM cannot run what the guest does (suberror {})",
                                    state.internal.suberror));
         default:
-            return end(MachineEnd::Reason::kCrash,
-                       fmt::format("KVM left the guest for reason {}, which this machine does not have",
-                                   state.exit_reason));
+            return end(
+                MachineEnd::Reason::kCrash,
+                fmt::format("KVM left the guest for reason {}, which this machine does not have",
+                            state.exit_reason));
     }
 }
 
@@ -116,8 +125,8 @@ void VcpuThread::port_access() {
     port_exits_.fetch_add(1, std::memory_order_relaxed);
     const auto& io = vcpu_.state().io;
     // String instructions repeat the access `count` times on one port.
-    auto data = std::as_writable_bytes(
-        vcpu_.shared_bytes(io.data_offset, uint64_t{io.size} * io.count));
+    auto data =
+        std::as_writable_bytes(vcpu_.shared_bytes(io.data_offset, uint64_t{io.size} * io.count));
     const std::scoped_lock hold(environment_.lock);
     for (; io.size > 0 && data.size() >= io.size; data = data.subspan(io.size)) {
         if (io.direction == KVM_EXIT_IO_OUT) {

@@ -21,7 +21,7 @@ struct VcpuEnvironment {
     Bus& registers;  // memory-mapped
     virtio::DeviceLock& lock;
     std::function<void(MachineEnd)> on_end;  // on the vCPU's thread, DeviceLock not held
-    std::atomic<bool> ending = false;        // set: the exit being handled is the last one of its thread
+    std::atomic<bool> ending = false;  // set: the exit being handled is the last one of its thread
 };
 
 // Makes the signal that interrupts KVM_RUN do nothing else. Once, before any thread starts.
@@ -42,7 +42,9 @@ class VcpuThread {
     void stop();
 
     [[nodiscard]] const kvm::Vcpu& vcpu() const { return vcpu_; }
-    [[nodiscard]] uint64_t port_exits() const { return port_exits_.load(std::memory_order_relaxed); }
+    [[nodiscard]] uint64_t port_exits() const {
+        return port_exits_.load(std::memory_order_relaxed);
+    }
     [[nodiscard]] uint64_t register_exits() const {
         return register_exits_.load(std::memory_order_relaxed);
     }

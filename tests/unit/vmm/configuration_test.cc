@@ -93,9 +93,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"fd_twice", [](auto& c) { c.mutable_configure()->set_initrd_fd(1); }, 5, "initrd_fd"},
         Bad{"unnamed_fd", [](auto&) {}, 6, "no field names"},
         Bad{"long_id",
-            [](auto& c) {
-                c.mutable_configure()->mutable_blocks(0)->set_id(std::string(21, 'x'));
-            },
+            [](auto& c) { c.mutable_configure()->mutable_blocks(0)->set_id(std::string(21, 'x')); },
             5, "longer than 20"},
         Bad{"many_disks",
             [](auto& c) {

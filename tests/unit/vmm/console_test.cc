@@ -1,11 +1,10 @@
 // The serial sink, the ring behind it, the reset port and the search for a panic.
-#include "vmm/devices/console_tail.h"
-
 #include <gtest/gtest.h>
 
 #include <array>
 #include <vector>
 
+#include "vmm/devices/console_tail.h"
 #include "vmm/devices/reset_port.h"
 #include "vmm/devices/serial_sink.h"
 
@@ -48,8 +47,8 @@ TEST(ConsoleTail, sink_hears_lines_and_long_lines_in_pieces) {
     for (const char c : "ab\n" + std::string(ConsoleTail::kMaxLine + 1, 'x') + "\n") {
         tail.append(c);
     }
-    EXPECT_EQ(lines, (std::vector<std::string>{"ab\n", std::string(ConsoleTail::kMaxLine, 'x'),
-                                               "x\n"}));
+    EXPECT_EQ(lines,
+              (std::vector<std::string>{"ab\n", std::string(ConsoleTail::kMaxLine, 'x'), "x\n"}));
 }
 
 TEST(PanicLine, line_is_found_without_its_time_stamp) {

@@ -22,7 +22,8 @@ class ControlChannelTest : public testing::Test {
     }
     void serve() {
         ASSERT_TRUE(channel_->serve(
-            *loop_, [this](proto::VmmCommand command, std::vector<OwnFd>) { got_.push_back(command); },
+            *loop_,
+            [this](proto::VmmCommand command, std::vector<OwnFd>) { got_.push_back(command); },
             [this] { ++gone_; }));
     }
     void turn() { ASSERT_TRUE(loop_->run_once(std::chrono::seconds(5))); }

@@ -49,8 +49,8 @@ KernelFile::KernelFile() : header{}, text(0x80, 'T'), data(0x40, 'D') {
     header.e_phoff = sizeof header;
     header.e_phentsize = sizeof(Elf64_Phdr);
     header.e_phnum = 3;
-    notes = note(1, std::string("GNU\0", 4), "abcd") +
-            note(18, std::string("Xen\0", 4), raw(kEntry));
+    notes =
+        note(1, std::string("GNU\0", 4), "abcd") + note(18, std::string("Xen\0", 4), raw(kEntry));
     program_headers = {program_header(PT_LOAD, kTextOffset, kTextAddress, text.size()),
                        program_header(PT_LOAD, kDataOffset, kDataAddress, data.size()),
                        program_header(PT_NOTE, kNotesOffset, 0, notes.size())};

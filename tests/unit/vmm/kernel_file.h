@@ -13,7 +13,8 @@ namespace anchorhold::vmm::test {
 
 struct KernelFile {
     Elf64_Ehdr header;
-    std::vector<Elf64_Phdr> program_headers;  // behind the header; [0] and [1] are PT_LOAD, [2] is PT_NOTE
+    std::vector<Elf64_Phdr>
+        program_headers;  // behind the header; [0] and [1] are PT_LOAD, [2] is PT_NOTE
     std::string notes;
     std::string text;  // of the first segment
     std::string data;  // of the second

@@ -13,9 +13,10 @@ namespace anchorhold::vmm {
 namespace {
 
 unsigned total(std::span<const std::byte> bytes) {
-    return std::accumulate(bytes.begin(), bytes.end(), 0U, [](unsigned sum, std::byte b) {
-               return sum + std::to_integer<unsigned>(b);
-           }) & 0xff;
+    return std::accumulate(
+               bytes.begin(), bytes.end(), 0U,
+               [](unsigned sum, std::byte b) { return sum + std::to_integer<unsigned>(b); }) &
+           0xff;
 }
 
 class MpTable : public testing::TestWithParam<uint32_t> {};
@@ -36,11 +37,11 @@ TEST_P(MpTable, checksums_are_zero_and_entries_complete) {
         at += byte(at) == 0 ? 20 : 8;
     }
     EXPECT_EQ(at, table.size());
-    EXPECT_EQ(entries[0], GetParam());  // processors
-    EXPECT_EQ(entries[1], 1U);          // bus
-    EXPECT_EQ(entries[2], 1U);          // IOAPIC
-    EXPECT_EQ(entries[3], 16U);         // ISA interrupts
-    EXPECT_EQ(entries[4], 2U);          // local interrupts
+    EXPECT_EQ(entries[0], GetParam());                               // processors
+    EXPECT_EQ(entries[1], 1U);                                       // bus
+    EXPECT_EQ(entries[2], 1U);                                       // IOAPIC
+    EXPECT_EQ(entries[3], 16U);                                      // ISA interrupts
+    EXPECT_EQ(entries[4], 2U);                                       // local interrupts
     EXPECT_EQ(byte(16 + 34) | byte(16 + 35) << 8, GetParam() + 20);  // entry count
 }
 

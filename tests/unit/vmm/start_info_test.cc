@@ -32,7 +32,8 @@ TEST(StartInfo, small_machine_has_low_reserved_and_high_memory) {
     EXPECT_EQ(module->address, 0x400000U);
     EXPECT_EQ(module->size, 512U);
     std::array<char, 6> line{};
-    ASSERT_TRUE((*memory)->read(GuestAddress(info->command_line), std::as_writable_bytes(std::span(line))));
+    ASSERT_TRUE(
+        (*memory)->read(GuestAddress(info->command_line), std::as_writable_bytes(std::span(line))));
     EXPECT_STREQ(line.data(), "quiet");
     const auto map = map_of(**memory);
     ASSERT_EQ(map.size(), 3U);
