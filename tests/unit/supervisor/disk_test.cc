@@ -1,4 +1,5 @@
-// Disks on real file systems: sparse copies, odd sizes, and nothing left where there is no room.
+// Disks on real file systems: unpacked templates, odd sizes, and nothing left where there is no
+// room.
 #include "supervisor/disk.h"
 
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "supervisor/disk_template.h"
 #include "supervisor/spec.h"
 #include "temporary_folder.h"
 
@@ -27,15 +29,17 @@ namespace {
 
 using Piece = std::pair<uint64_t, std::string>;
 
-// A sparse file of the default size with data at these places.
+// A packed template of a disk with data at these places.
 std::string make_template(const TemporaryFolder& folder, const std::vector<Piece>& pieces) {
-    const std::string path = folder.write("template.ext4", "");
-    const OwnFd file = sys::open(path, O_RDWR).value();
+    const OwnFd file = sys::open(folder.write("sparse", ""), O_RDWR).value();
     EXPECT_EQ(::ftruncate(file.get(), static_cast<off_t>(kDefaultDiskBytes)), 0);
     for (const auto& [offset, bytes] : pieces) {
         EXPECT_EQ(::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset)),
                   static_cast<ssize_t>(bytes.size()));
     }
+    const std::string path = folder.path() + "/disk.template";
+    const Status packed = pack_disk(file.get(), path);
+    EXPECT_TRUE(packed) << packed.error().message;
     return path;
 }
 
@@ -56,7 +60,7 @@ bool is_ext4(const OwnFd& disk) {
     return read_at(disk, 1024 + 56, 2) == "\x53\xef";
 }
 
-TEST(MakeDisk, of_default_size_is_a_sparse_copy_of_the_template) {
+TEST(MakeDisk, of_default_size_is_the_template_unpacked_and_sparse) {
     const TemporaryFolder folder;
     const std::vector<Piece> pieces = {{0, std::string(5000, 'a')},
                                        {uint64_t{1} << 30, std::string(700'000, 'b')},
@@ -73,7 +77,7 @@ TEST(MakeDisk, of_default_size_is_a_sparse_copy_of_the_template) {
     EXPECT_EQ(read_at(disk, 8192, 4), std::string(4, '\0'));
 }
 
-TEST(MakeDisk, copy_is_independent_of_the_template_and_of_its_siblings) {
+TEST(MakeDisk, disk_is_independent_of_the_template_and_of_its_siblings) {
     const TemporaryFolder folder;
     const DiskRequest request{kDefaultDiskBytes, folder.path() + "/disks",
                               make_template(folder, {{0, "same"}})};
@@ -81,10 +85,10 @@ TEST(MakeDisk, copy_is_independent_of_the_template_and_of_its_siblings) {
     const OwnFd second = make_disk(request).value();
     ASSERT_EQ(::pwrite(first.get(), "mine", 4, 0), 4);
     EXPECT_EQ(read_at(second, 0, 4), "same");
-    EXPECT_EQ(read_at(sys::open(request.template_file, O_RDONLY).value(), 0, 4), "same");
+    EXPECT_EQ(read_at(make_disk(request).value(), 0, 4), "same");
 }
 
-TEST(MakeDisk, copy_to_another_file_system_is_whole) {
+TEST(MakeDisk, on_a_file_system_in_memory_is_whole) {
     const TemporaryFolder folder;
     const std::string data(600'000, 'x');
     const std::string memory =
@@ -135,7 +139,8 @@ TEST(MakeDisk, template_that_cannot_be_opened_is_an_error) {
     std::filesystem::create_symlink(loop, loop);
     const auto disk = make_disk({kDefaultDiskBytes, folder.path() + "/disks", loop});
     ASSERT_FALSE(disk);
-    EXPECT_EQ(disk.error().message, "open " + loop + ": Too many levels of symbolic links");
+    EXPECT_EQ(disk.error().message, "disk in " + folder.path() + "/disks: open " + loop +
+                                        ": Too many levels of symbolic links");
 }
 
 TEST(MakeDisk, folder_that_cannot_be_made_is_named) {
@@ -185,7 +190,7 @@ class SmallFileSystem {
     std::string path_;
 };
 
-TEST(MakeDisk, copy_on_a_full_file_system_is_an_error_and_leaves_nothing) {
+TEST(MakeDisk, unpacking_on_a_full_file_system_is_an_error_and_leaves_nothing) {
     const TemporaryFolder folder;
     const std::string source = make_template(folder, {{0, std::string(1 << 20, 'x')}});
     const SmallFileSystem small(folder.path() + "/small");
@@ -193,10 +198,7 @@ TEST(MakeDisk, copy_on_a_full_file_system_is_an_error_and_leaves_nothing) {
     const auto disk = make_disk({kDefaultDiskBytes, small.path(), source});
     ASSERT_FALSE(disk);
     EXPECT_EQ(disk.error().code, ENOSPC);
-    EXPECT_TRUE(disk.error().message.starts_with("disk in " + small.path() + ": "))
-        << disk.error().message;
-    EXPECT_TRUE(disk.error().message.ends_with(": No space left on device"))
-        << disk.error().message;
+    EXPECT_EQ(disk.error().message, "disk in " + small.path() + ": write: No space left on device");
     EXPECT_TRUE(std::filesystem::is_empty(small.path()));
     EXPECT_EQ(small.free_blocks(), free_before);
 }

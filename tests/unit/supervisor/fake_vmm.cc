@@ -217,12 +217,9 @@ class FakeVmm {
          }},
         {"close-control", [](const std::string&) { ::close(kControl); }},
         {"stream", [this](const std::string& kind) { stream(kind); }},
-        {"ready",
-         [this](const std::string& warning) { ready(proto::kProtocolVersion, warning); }},
+        {"ready", [this](const std::string& warning) { ready(proto::kProtocolVersion, warning); }},
         {"version",
-         [this](const std::string& text) {
-             ready(static_cast<uint32_t>(std::stoul(text)), "");
-         }},
+         [this](const std::string& text) { ready(static_cast<uint32_t>(std::stoul(text)), ""); }},
         {"frame-oversize",
          [this](const std::string&) { write_stream(std::string_view("\x01\x10\0\0", 4)); }},
         {"frame-garbage",

@@ -35,7 +35,7 @@ TEST(FindInstallation, override_moves_every_file) {
     EXPECT_EQ(found.kernel, "/srv/lib/vmlinux");
     EXPECT_EQ(found.initrd, "/srv/lib/init.cpio");
     EXPECT_EQ(found.images, "/srv/lib/images");
-    EXPECT_EQ(found.disk_template, "/srv/lib/disk.ext4");
+    EXPECT_EQ(found.disk_template, "/srv/lib/disk.template");
 }
 
 }  // namespace

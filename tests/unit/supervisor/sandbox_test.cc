@@ -104,10 +104,11 @@ TEST_F(SandboxTest, outcomes_before_ready_have_these_words) {
          "the guest crashed: triple fault; its kernel's last line: last line"},
         {"started\nended CRASH triple fault|only\n",
          "the guest crashed: triple fault; its kernel's last line: only"},
-        {"started\nended PANIC Attempted to kill init!|anchorhold-init: cannot start: root image: mount: "
+        {"started\nended PANIC Attempted to kill init!|anchorhold-init: cannot start: root image: "
+         "mount: "
          "Structure needs cleaning\\nKernel panic\\n\n",
          "the guest cannot run anything: root image: mount: Structure needs cleaning"},
-        {"started\nended RESET|anchorhold-init: cannot start: \x1b[2J\n",
+        {"started\nended RESET |anchorhold-init: cannot start: \x1b[2J\n",
          "the guest cannot run anything: \\x1b[2J"},
         {"ended FAILED kernel: not a PVH kernel\n", "kernel: not a PVH kernel"},
         {"ended UNKNOWN\n", "the VMM ended for a reason it did not name"},
