@@ -81,6 +81,7 @@ RunOptions every_option() {
     options.interactive = true;
     options.terminal = true;
     options.timeout = 90s + 500ms;
+    options.quiet = true;
     options.json = true;
     options.command = {"sh", "-c", "echo \"$A\"; exit 7", "--", "--json", "", "[1,2]", "-e"};
     return options;
@@ -109,6 +110,7 @@ TEST(ToArguments, every_option_is_read_back_by_the_parser) {
     EXPECT_TRUE(parser.flag("--interactive"));
     EXPECT_TRUE(parser.flag("--tty"));
     EXPECT_EQ(parse_duration(parser.value("--timeout")).value(), *options.timeout);
+    EXPECT_TRUE(parser.flag("--quiet"));
     EXPECT_TRUE(parser.flag("--json"));
     EXPECT_EQ(parser.command, options.command);
 }
@@ -120,7 +122,7 @@ TEST(ToArguments, default_options_are_read_back_without_flags) {
     RunParser parser;
     ASSERT_TRUE(parser.parse(to_arguments(options))) << parser.failure;
     EXPECT_EQ(parse_size(parser.value("--disk")).value(), 0U);
-    for (const char* flag : {"--console", "--interactive", "--tty", "--json"}) {
+    for (const char* flag : {"--console", "--interactive", "--tty", "--quiet", "--json"}) {
         EXPECT_FALSE(parser.flag(flag)) << flag;
     }
     for (const char* option : {"--kernel", "--env", "--workdir", "--user", "--timeout"}) {
