@@ -198,7 +198,7 @@ TEST(Parse, malformed_bytes_are_errors_naming_the_message) {
         {"varint of eleven bytes", raw("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01")},
         {"length beyond the end", raw("\x12\x05"
                                       "ab")},
-        {"text that is not UTF-8", raw("\x2a\x01\xff")},
+        {"text that is not UTF-8", raw("\x22\x01\xff")},
         {"group never closed", raw("\x0b")},
     };
     for (const auto& test : cases) {
