@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <functional>
@@ -90,11 +91,12 @@ class FakeVmm {
 
     // "REASON detail", with \n in the detail for a newline of the console tail after "|".
     static void ended(const std::string& text) {
-        std::istringstream words(text);
-        std::string name, detail, tail;
-        words >> name >> std::ws;
-        std::getline(words, detail, '|');
-        std::getline(words, tail, '\0');
+        const size_t bar = std::min(text.find('|'), text.size());
+        const size_t space = std::min(text.find(' '), bar);
+        const std::string name = text.substr(0, space);
+        const std::string detail =
+            text.substr(std::min(space + 1, bar), bar - std::min(space + 1, bar));
+        std::string tail = text.substr(std::min(bar + 1, text.size()));
         proto::Ended::Reason reason = proto::Ended::UNKNOWN;
         proto::Ended::Reason_Parse(name, &reason);
         proto::VmmEvent event;
