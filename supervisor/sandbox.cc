@@ -65,9 +65,9 @@ std::string last_words_of_init(std::string_view tail) {
     return log::escaped(rest.substr(0, rest.find_first_of("\r\n")), 300);
 }
 
-std::string describe(const proto::Ended& ended) {
+std::string describe(const proto::Ended& ended, const std::string& image) {
     if (const std::string reason = last_words_of_init(ended.console_tail()); !reason.empty()) {
-        return "the guest cannot run anything: " + reason;
+        return fmt::format("image {}: the guest cannot start from it: {}", image, reason);
     }
     switch (ended.reason()) {
         case proto::Ended::RESET:
@@ -94,6 +94,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(EventLoop& loop, const Installat
                                                 const SandboxSpec& spec, Handlers handlers) {
     std::unique_ptr<Sandbox> sandbox(new Sandbox(loop, std::move(handlers)));
     sandbox->timeline_.requested = monotonic_ns();
+    sandbox->image_ = installation.image_path(spec.image);
     const uint64_t host_memory = ANCHORHOLD_TRY(host_memory_bytes());
     ANCHORHOLD_TRY(validate(spec, host_memory));
 
@@ -101,7 +102,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(EventLoop& loop, const Installat
     const OwnFd kernel =
         ANCHORHOLD_TRY(open_kernel(spec.kernel.empty() ? installation.kernel : spec.kernel));
     const OwnFd initrd = ANCHORHOLD_TRY(sys::open(installation.initrd, O_RDONLY));
-    const OwnFd image = ANCHORHOLD_TRY(open_image(installation.image_path(spec.image)));
+    const OwnFd image = ANCHORHOLD_TRY(open_image(sandbox->image_));
     OwnFd disk;
     if (spec.disk_bytes != 0) {
         disk = ANCHORHOLD_TRY(
@@ -182,7 +183,7 @@ void Sandbox::handle_event(const proto::VmmEvent& event) {
             break;
         case proto::VmmEvent::kEnded:
             if (!outcome_.has_value()) {
-                outcome_ = describe(event.ended());
+                outcome_ = describe(event.ended(), image_);
             }
             break;
         case proto::VmmEvent::kConsole:

@@ -61,6 +61,7 @@ class Sandbox {
     EventLoop& loop_;
     Handlers handlers_;
     Timeline timeline_;
+    std::string image_;  // its file
     std::unique_ptr<VmmProcess> vmm_;
     OwnFd guest_streams_;  // where the VMM passes connections that the guest opened
     OwnFd ready_stream_;

@@ -265,6 +265,8 @@ int main() {
     }
     // The kernel's errors belong on the console, its warnings do not.
     write_file("/proc/sys/kernel/printk", "4");
+    // Guest memory is a memfd that asks for huge pages; anonymous memory gets them by default.
+    write_file("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "advise");
     mark("root");
     await_virtio_ports();
     switch_root_and_exec(program_from_command_line());

@@ -43,8 +43,11 @@ SpawnRequest request_for(const Invocation& invocation) {
             request.environment.push_back(std::string(kept) + "=" + value);
         }
     }
-    request.environment.insert(request.environment.end(), invocation.environment.begin(),
-                               invocation.environment.end());
+    for (const std::string& variable : invocation.environment) {
+        const std::string name = variable.substr(0, variable.find('=') + 1);
+        std::erase_if(request.environment, [&](const std::string& other) { return other.starts_with(name); });
+        request.environment.push_back(variable);
+    }
     return request;
 }
 

@@ -89,7 +89,7 @@ TEST_F(Failures, truncated_image_is_refused) {
 TEST_F(Failures, corrupt_image_with_a_good_superblock_is_reported_by_the_guest) {
     std::string bytes = image_bytes("tiny");
     std::fill(bytes.begin() + 1152, bytes.end(), '\xff');
-    expect_clear_error(run({"true"}, {"--image", make_file("corrupt", bytes)}), 125, "root image");
+    expect_clear_error(run({"true"}, {"--image", make_file("corrupt", bytes)}), 125, "/corrupt");
 }
 
 TEST_F(Failures, truncated_kernel_is_refused) {
@@ -162,8 +162,7 @@ TEST_F(Failures, host_disk_that_fills_up_ends_the_run) {
     std::filesystem::create_directory(folder);
     ASSERT_EQ(::mount("none", folder.c_str(), "tmpfs", 0, "size=8m"), 0);
     Invocation invocation;
-    invocation.arguments = {"run", "--quiet", "--memory", "128M", "--", "sh", "-c", "dd if=/dev/zero of=/tmp-fill bs=1M count=64; "
-                            "dd if=/dev/zero of=$HOME/fill bs=1M count=64; sync; sleep 1000"};
+    invocation.arguments = {"run", "--quiet", "--memory", "128M", "--", "sh", "-c", "dd if=/dev/zero of=$HOME/fill bs=1M count=64; sync; sleep 1000"};
     invocation.environment = {"XDG_CACHE_HOME=" + folder};
     const Completed done = anchorhold(invocation);
     ::umount2(folder.c_str(), MNT_DETACH);

@@ -11,6 +11,8 @@
 #include <span>
 #include <utility>
 
+#include "base/scheduling.h"
+
 namespace anchorhold::vmm {
 namespace {
 
@@ -72,6 +74,7 @@ void VcpuThread::stop() {
 }
 
 void VcpuThread::run() {
+    ask_for(Turns::kUsual);
     while (!interrupted_.load(std::memory_order_relaxed) &&
            !environment_.ending.load(std::memory_order_relaxed)) {
         const auto left_guest = vcpu_.run();

@@ -80,7 +80,7 @@ TEST(HostChecks, settings_are_judged_by_their_files) {
 
 TEST(HostChecks, host_without_any_file_gets_every_check_once) {
     const TemporaryFolder root;
-    EXPECT_EQ(check_kernel_settings({root.path()}).size(), 4U);
+    EXPECT_EQ(check_kernel_settings({root.path()}).size(), 5U);
 }
 
 TEST(HostChecks, installation_names_what_is_missing_and_what_to_do) {

@@ -104,12 +104,6 @@ TEST_F(SandboxTest, outcomes_before_ready_have_these_words) {
          "the guest crashed: triple fault; its kernel's last line: last line"},
         {"started\nended CRASH triple fault|only\n",
          "the guest crashed: triple fault; its kernel's last line: only"},
-        {"started\nended PANIC Attempted to kill init!|anchorhold-init: cannot start: root image: "
-         "mount: "
-         "Structure needs cleaning\\nKernel panic\\n\n",
-         "the guest cannot run anything: root image: mount: Structure needs cleaning"},
-        {"started\nended RESET |anchorhold-init: cannot start: \x1b[2J\n",
-         "the guest cannot run anything: \\x1b[2J"},
         {"ended FAILED kernel: not a PVH kernel\n", "kernel: not a PVH kernel"},
         {"ended UNKNOWN\n", "the VMM ended for a reason it did not name"},
         {"started\nended RESET\nended PANIC too late\n", "the guest reset itself"},
@@ -290,6 +284,17 @@ TEST_F(SandboxTest, own_standard_error_passed_back_is_left_alone) {
     EXPECT_TRUE(was_ready);
     EXPECT_EQ(ready, 1);
     EXPECT_EQ(flags & O_NONBLOCK, 0);
+}
+
+TEST_F(SandboxTest, last_words_of_init_name_the_image_and_are_escaped) {
+    const std::string prefix = "image " + installation.image_path(spec.image) + ": the guest cannot start from it: ";
+    start("started\nended PANIC Attempted to kill init!|anchorhold-init: cannot start: mount: Structure needs "
+          "cleaning\\nKernel panic\\n\n");
+    EXPECT_EQ(outcome(), prefix + "mount: Structure needs cleaning");
+    sandbox.reset();
+    end.reset();
+    start("started\nended RESET|anchorhold-init: cannot start: \x1b[2J\n");
+    EXPECT_EQ(outcome(), prefix + "\\x1b[2J");
 }
 
 TEST_F(SandboxTest, second_stream_of_the_guest_is_ignored) {
