@@ -13,7 +13,7 @@ namespace anchorhold::bench {
 
 struct Start {
     PhaseTimes times;
-    uint64_t vmm_private_bytes = 0;  // after the command had answered and ended, beside the guest's memory
+    uint64_t vmm_private_bytes = 0;  // a moment after the command ended, beside the guest's memory
 };
 
 // Runs the loop until the VM is gone. An error when the command printed nothing, did not run or was lost, and when the whole

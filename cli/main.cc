@@ -67,6 +67,9 @@ int parse_and_run(int argc, char** argv) {
         app.parse(arguments.ours);
     } catch (const CLI::Success& wanted) {
         return app.exit(wanted);  // --help, --version
+    } catch (const CLI::ExtrasError& error) {
+        print_error(std::string(error.what()) + "; a command goes after -- (see anchorhold --help)");
+        return kExitFailed;
     } catch (const CLI::ParseError& error) {
         print_error(std::string(error.what()) + " (see anchorhold --help)");
         return kExitFailed;

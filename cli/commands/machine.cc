@@ -20,7 +20,6 @@ struct MachineArguments {
     bool terminal = false;
     bool json = false;
     bool stopwatch = false;
-    std::vector<std::string> bare_command;
 };
 
 machine::Flavour flavour(const MachineArguments& arguments) {
@@ -89,7 +88,7 @@ int print_status(const MachineArguments& arguments) {
 int execute(const supervisor::Installation& installation, const MachineArguments& arguments,
             const std::vector<std::string>& after_dashes) {
     MachineCommand command;
-    command.argv = after_dashes.empty() ? arguments.bare_command : after_dashes;
+    command.argv = after_dashes;
     command.interactive = arguments.interactive || arguments.terminal;
     command.terminal = arguments.terminal;
     if (command.argv.empty()) {
@@ -128,8 +127,6 @@ void add_machine(CommandLine& line) {
     exec_command->add_flag("-i,--interactive", arguments->interactive, "Connect standard input");
     exec_command->add_flag("-t,--tty", arguments->terminal, "Give the command a terminal (implies -i)");
     exec_command->add_flag("--stopwatch", arguments->stopwatch, "In the machine with the virtual clock");
-    exec_command->add_option("command", arguments->bare_command, "The command; after -- to keep its options apart")
-        ->type_name("COMMAND")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     exec_command->callback([&action, arguments, installation, command = &line.command] {
         action = [arguments, installation, command] { return execute(*installation, *arguments, *command); };
     });

@@ -24,7 +24,6 @@ struct RunArguments {
     std::string disk;
     std::string timeout;
     bool remove = true;                     // what --rm asks for is what run does
-    std::vector<std::string> bare_command;  // given without "--"
 };
 
 // "KEY=VALUE" as it is; "KEY" with the value from our own environment, dropped where it is unset there.
@@ -42,7 +41,7 @@ std::vector<std::string> resolve_environment(const std::vector<std::string>& giv
 
 Result<RunOptions> complete(const RunArguments& arguments, const std::vector<std::string>& command) {
     RunOptions options = arguments.options;
-    options.command = command.empty() ? arguments.bare_command : command;
+    options.command = command;
     if (options.command.empty()) {
         return fail("run: no command; write: anchorhold run [OPTIONS] -- COMMAND [ARGUMENT…]");
     }
@@ -121,8 +120,6 @@ void add_run(CommandLine& line) {
     run_command->add_flag("--rm", arguments->remove, "Accepted for familiarity: a sandbox of run is always removed");
     run_command->add_flag("-q,--quiet", options.quiet, "No progress lines on standard error");
     run_command->add_flag("--json", options.json, "When it ends, one line of JSON about the run on standard error");
-    run_command->add_option("command", arguments->bare_command, "The command; after -- to keep its options apart")
-        ->type_name("COMMAND")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     run_command->callback([&action = line.action, arguments, installation = &line.installation,
                            command = &line.command] {
         action = [arguments, installation, command] {
