@@ -97,6 +97,11 @@ void adapt(kvm_cpuid_entry2& leaf, CpuIdentity identity) {
         case 0xa:
             clear(leaf);
             break;  // architectural performance monitoring
+        // KVM's features, without PV end of interrupt (bit 6). Hosts with APICv or AVIC have no use
+        // for it; under QEMU's TCG interrupts arrive twice with it (images/machine/README.md).
+        case 0x40000001:
+            leaf.eax &= ~bit(6);
+            break;
         case 0x80000001:
             leaf.ecx &= ~(bit(2) | bit(23) | bit(24) | bit(28));  // SVM, core, NB and LLC counters
             break;

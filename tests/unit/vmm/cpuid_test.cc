@@ -99,6 +99,12 @@ TEST(Cpuid, nested_virtualisation_and_counters_are_hidden) {
     EXPECT_EQ(get(leaves, 0xa).eax, 0U);
 }
 
+TEST(Cpuid, paravirtual_end_of_interrupt_is_hidden) {
+    auto supported = host();
+    supported.push_back(leaf(0x40000001, 0, 0xffffffff, 0, 0, 0));
+    EXPECT_EQ(get(guest_cpuid(supported, {0, 1}), 0x40000001).eax, 0xffffffbf);
+}
+
 TEST(Cpuid, extended_states_come_from_leaf_d) {
     EXPECT_EQ(extended_states(host()), 0x207U);
     EXPECT_EQ(extended_states({}), 0U);
