@@ -9,7 +9,6 @@
 #include <CLI/CLI.hpp>
 
 #include "base/log.h"
-#include "base/scheduling.h"
 #include "cli/command.h"
 #include "cli/exit_status.h"
 #include "cli/run_report.h"
@@ -44,7 +43,6 @@ SplitArguments split(int argc, char** argv) {
 int parse_and_run(int argc, char** argv) {
     log::configure("anchorhold", log::level_from_environment(log::Level::kWarning));
     std::signal(SIGPIPE, SIG_IGN);
-    ask_for(Turns::kShort);
     const auto installation = supervisor::find_installation();
     if (!installation) {
         print_error(installation.error().message);

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/scheduling.h"
 #include "vmm/control/configuration.h"
 #include "vmm/control/control_channel.h"
 #include "vmm/control/session.h"

@@ -15,7 +15,7 @@ constexpr const char* kVolume = "268435456";  // 256 MiB
 TEST(Streams, stdin_of_256_mib_arrives_unchanged) {
     // The same bytes are hashed on both sides; anchorhold reads them from a pipe.
     const std::string script = std::string("head -c ") + kVolume + " /dev/urandom > /tmp/in-$$; " + program_path() +
-                               " run -i --memory 128M -- sha256sum < /tmp/in-$$; sha256sum < /tmp/in-$$; rm /tmp/in-$$";
+                               " run -q -i --memory 128M -- sha256sum < /tmp/in-$$; sha256sum < /tmp/in-$$; rm /tmp/in-$$";
     FILE* pipe = ::popen(script.c_str(), "r");
     ASSERT_NE(pipe, nullptr);
     char first[128] = {};
@@ -29,8 +29,8 @@ TEST(Streams, stdin_of_256_mib_arrives_unchanged) {
 
 TEST(Streams, stdout_of_256_mib_arrives_unchanged) {
     // The guest prints its own hash last, on stderr.
-    const std::string script = program_path() + " run --memory 128M -- sh -c 'head -c " + kVolume +
-                               " /dev/urandom | tee /proc/self/fd/3 3>&1 | sha256sum >&2' 2>/tmp/sum-$$ | sha256sum; cat /tmp/sum-$$; "
+    const std::string script = program_path() + " run -q --memory 128M -- sh -c 'head -c " + kVolume +
+                               " /dev/urandom >/home/agent/bytes; sha256sum </home/agent/bytes >&2; cat /home/agent/bytes' 2>/tmp/sum-$$ | sha256sum; cat /tmp/sum-$$; "
                                "rm /tmp/sum-$$";
     FILE* pipe = ::popen(script.c_str(), "r");
     ASSERT_NE(pipe, nullptr);
@@ -55,7 +55,7 @@ TEST(Streams, stdin_not_asked_for_is_empty) {
 }
 
 TEST(Streams, command_that_closes_its_stdin_does_not_stop_the_run) {
-    const Completed done = run({"sh", "-c", "exec <&-; echo done"}, {}, std::string(1 << 20, 'x'));
+    const Completed done = run({"sh", "-c", "exec </dev/null; echo done"}, {}, std::string(1 << 20, 'x'));
     EXPECT_EQ(done.status, 0) << done.err;
     EXPECT_EQ(done.out, "done\n");
 }

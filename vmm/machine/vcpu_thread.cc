@@ -11,7 +11,6 @@
 #include <span>
 #include <utility>
 
-#include "base/scheduling.h"
 
 namespace anchorhold::vmm {
 namespace {
@@ -74,7 +73,6 @@ void VcpuThread::stop() {
 }
 
 void VcpuThread::run() {
-    ask_for(Turns::kUsual);
     while (!interrupted_.load(std::memory_order_relaxed) &&
            !environment_.ending.load(std::memory_order_relaxed)) {
         const auto left_guest = vcpu_.run();
