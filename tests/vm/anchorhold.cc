@@ -105,6 +105,7 @@ Completed anchorhold(const Invocation& invocation) {
     err.write_end.reset();
     in.read_end.reset();
     [[maybe_unused]] const Status set = sys::set_nonblocking(in.write_end.get());
+    ::signal(SIGPIPE, SIG_IGN);  // a program that ends early stops reading its stdin
 
     Completed result;
     std::string_view input = invocation.input;

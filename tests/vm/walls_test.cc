@@ -68,7 +68,8 @@ TEST(Walls, fork_bomb_ends_within_its_limit_and_the_run_ends) {
 }
 
 TEST(Walls, memory_hog_is_killed_and_the_run_says_so) {
-    const Completed done = run({"sh", "-c", "exec dd if=/dev/zero of=/dev/null bs=512M"});
+    const Completed done = run({"python3", "-c", "kept = []\nwhile True: kept.append(b'x' * (1 << 22))"},
+                               {"--image", "debian", "--memory", "128M"});
     EXPECT_EQ(done.status, 137) << done.err;
     EXPECT_NE(done.err.find("memory"), std::string::npos) << done.err;
 }
