@@ -19,13 +19,17 @@ proto::ExecStart exec_start(const RunOptions& options) {
     start.set_user(options.user);
     start.set_no_stdin(!options.interactive);
     if (options.terminal) {
-        const TerminalSize size = terminal_size(0);
-        start.mutable_terminal()->set_rows(size.rows);
-        start.mutable_terminal()->set_columns(size.columns);
-        const char* type = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe)
-        start.set_terminal_type(type != nullptr ? type : "xterm");
+        ask_for_our_terminal(start);
     }
     return start;
+}
+
+void ask_for_our_terminal(proto::ExecStart& start) {
+    const TerminalSize size = terminal_size(0);
+    start.mutable_terminal()->set_rows(size.rows);
+    start.mutable_terminal()->set_columns(size.columns);
+    const char* type = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe)
+    start.set_terminal_type(type != nullptr ? type : "xterm");
 }
 
 exec::Stdio stdio_for(const RunOptions& options) {

@@ -9,6 +9,9 @@ namespace anchorhold::cli {
 
 [[nodiscard]] proto::ExecStart exec_start(const RunOptions& options);
 
+// Asks for a terminal like the one on our standard input: its size, its type.
+void ask_for_our_terminal(proto::ExecStart& start);
+
 // Our own standard streams; stdin only where the command is to have it.
 [[nodiscard]] exec::Stdio stdio_for(const RunOptions& options);
 

@@ -9,6 +9,7 @@
 
 #include "base/event_loop.h"
 #include "base/log.h"
+#include "cli/exec_start.h"
 #include "cli/exit_status.h"
 #include "cli/foreground.h"
 #include "cli/host.h"
@@ -69,11 +70,7 @@ class ForegroundCommand {
         start.set_working_directory("/");
         start.set_no_stdin(!command_.interactive);
         if (command_.terminal) {
-            const TerminalSize size = terminal_size(0);
-            start.mutable_terminal()->set_rows(size.rows);
-            start.mutable_terminal()->set_columns(size.columns);
-            const char* type = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe)
-            start.set_terminal_type(type != nullptr ? type : "xterm");
+            ask_for_our_terminal(start);
         }
         return start;
     }
