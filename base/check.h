@@ -10,9 +10,9 @@ namespace anchorhold {
 
 }  // namespace anchorhold
 
-#define ANCHORHOLD_CHECK(condition)                   \
-    do {                                              \
-        if (!(condition)) [[unlikely]] {              \
-            ::anchorhold::check_failed(#condition);   \
-        }                                             \
+#define ANCHORHOLD_CHECK(condition)                 \
+    do {                                            \
+        if (!(condition)) [[unlikely]] {            \
+            ::anchorhold::check_failed(#condition); \
+        }                                           \
     } while (false)

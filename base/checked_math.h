@@ -1,4 +1,5 @@
-// Arithmetic on numbers that came from a guest, a peer or a file: overflow is a value, not a surprise.
+// Arithmetic on numbers that came from a guest, a peer or a file: overflow is a value, not a
+// surprise.
 #pragma once
 
 #include <concepts>
@@ -6,7 +7,8 @@
 
 namespace anchorhold {
 
-// An unsigned number whose sums, products and differences remember whether one of them left the range of T.
+// An unsigned number whose sums, products and differences remember whether one of them left the
+// range of T.
 //   const auto end = (Checked(offset) + length).value();   // std::nullopt on overflow
 template <std::unsigned_integral T>
 class Checked {
@@ -35,8 +37,8 @@ class Checked {
     template <typename Operation>
     constexpr Checked apply(Checked other, Operation operation) const {
         Checked result(T{});
-        result.overflowed_ = operation(value_, other.value_, &result.value_) || overflowed_ ||
-                             other.overflowed_;
+        result.overflowed_ =
+            operation(value_, other.value_, &result.value_) || overflowed_ || other.overflowed_;
         return result;
     }
 

@@ -3,7 +3,9 @@
 
 namespace anchorhold {
 
-TimePoint SteadyClock::now() const { return std::chrono::steady_clock::now(); }
+TimePoint SteadyClock::now() const {
+    return std::chrono::steady_clock::now();
+}
 
 const Clock& steady_clock() {
     static const SteadyClock clock;

@@ -1,4 +1,5 @@
-// Dispatch over epoll with tokens, so that an event of a descriptor closed a moment ago reaches nobody.
+// Dispatch over epoll with tokens, so that an event of a descriptor closed a moment ago reaches
+// nobody.
 #include "base/event_loop.h"
 
 #include <sys/epoll.h>
@@ -116,7 +117,8 @@ void EventLoop::run_posted() {
 }
 
 void EventLoop::run_timers() {
-    // Only those due when we began: a timer that re-arms itself with no delay must not starve descriptors.
+    // Only those due when we began: a timer that re-arms itself with no delay must not starve
+    // descriptors.
     const TimePoint now = clock_.now();
     const TimerId first_new = next_timer_;
     while (!timers_.empty() && timers_.begin()->first.first <= now &&

@@ -17,18 +17,21 @@ namespace anchorhold {
 
 class EventLoop {
   public:
-    using FdHandler = std::function<void(uint32_t events)>;  // EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR
+    using FdHandler =
+        std::function<void(uint32_t events)>;  // EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR
     using Task = std::function<void()>;
     using TimerId = uint64_t;  // never 0
 
     // Fails only when the host is out of descriptors.
     static Result<std::unique_ptr<EventLoop>> create(const Clock& clock = steady_clock());
 
-    // Watches a descriptor the caller keeps open until remove(). One handler per descriptor. Level-triggered unless
-    // EPOLLET is given. Watching 0 events still reports EPOLLHUP and EPOLLERR.
+    // Watches a descriptor the caller keeps open until remove(). One handler per descriptor.
+    // Level-triggered unless EPOLLET is given. Watching 0 events still reports EPOLLHUP and
+    // EPOLLERR.
     Status add(int fd, uint32_t events, FdHandler handler);
     Status modify(int fd, uint32_t events);
-    // Safe from inside any handler, also the descriptor's own; pending events of it are dropped. No-op when unknown.
+    // Safe from inside any handler, also the descriptor's own; pending events of it are dropped.
+    // No-op when unknown.
     void remove(int fd);
 
     // Runs `task` once, `delay` from now.
@@ -62,8 +65,9 @@ class EventLoop {
     OwnFd wake_;  // eventfd behind post()
     bool stopped_ = false;
     uint64_t next_token_ = 1;
-    std::unordered_map<int, uint64_t> tokens_;                       // fd -> token
-    std::unordered_map<uint64_t, std::shared_ptr<Watch>> watches_;  // token -> watch; tokens are never reused
+    std::unordered_map<int, uint64_t> tokens_;  // fd -> token
+    std::unordered_map<uint64_t, std::shared_ptr<Watch>>
+        watches_;  // token -> watch; tokens are never reused
     TimerId next_timer_ = 1;
     std::map<std::pair<TimePoint, TimerId>, Task> timers_;
     std::unordered_map<TimerId, TimePoint> timer_times_;

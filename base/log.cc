@@ -1,11 +1,11 @@
 // Logging through spdlog, made on first use so that a program that says nothing pays nothing.
 #include "base/log.h"
 
-#include <cstdlib>
-#include <memory>
-
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <memory>
 
 namespace anchorhold::log {
 namespace {
@@ -15,11 +15,16 @@ Level minimum = Level::kWarning;
 
 spdlog::level::level_enum to_spdlog(Level level) {
     switch (level) {
-        case Level::kDebug: return spdlog::level::debug;
-        case Level::kInfo: return spdlog::level::info;
-        case Level::kWarning: return spdlog::level::warn;
-        case Level::kError: return spdlog::level::err;
-        case Level::kOff: break;
+        case Level::kDebug:
+            return spdlog::level::debug;
+        case Level::kInfo:
+            return spdlog::level::info;
+        case Level::kWarning:
+            return spdlog::level::warn;
+        case Level::kError:
+            return spdlog::level::err;
+        case Level::kOff:
+            break;
     }
     return spdlog::level::off;
 }
@@ -46,19 +51,29 @@ void configure(std::string_view component, Level threshold) {
 }
 
 Level level_from_environment(Level fallback) {
-    const char* value = std::getenv("ANCHORHOLD_LOG");  // NOLINT(concurrency-mt-unsafe): at start-up
+    const char* value =
+        std::getenv("ANCHORHOLD_LOG");  // NOLINT(concurrency-mt-unsafe): at start-up
     const std::string_view text = value != nullptr ? value : "";
-    if (text == "debug") return Level::kDebug;
-    if (text == "info") return Level::kInfo;
-    if (text == "warning") return Level::kWarning;
-    if (text == "error") return Level::kError;
-    if (text == "off") return Level::kOff;
+    if (text == "debug")
+        return Level::kDebug;
+    if (text == "info")
+        return Level::kInfo;
+    if (text == "warning")
+        return Level::kWarning;
+    if (text == "error")
+        return Level::kError;
+    if (text == "off")
+        return Level::kOff;
     return fallback;
 }
 
-bool enabled(Level level) { return level >= minimum && level != Level::kOff; }
+bool enabled(Level level) {
+    return level >= minimum && level != Level::kOff;
+}
 
-void write(Level level, std::string_view text) { logger().log(to_spdlog(level), text); }
+void write(Level level, std::string_view text) {
+    logger().log(to_spdlog(level), text);
+}
 
 std::string escaped(std::string_view text, size_t limit) {
     std::string out;

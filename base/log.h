@@ -1,17 +1,19 @@
-// Structured-enough logging to stderr: level, component, text. Never a secret, never guest bytes unescaped.
+// Structured-enough logging to stderr: level, component, text. Never a secret, never guest bytes
+// unescaped.
 #pragma once
+
+#include <fmt/core.h>
 
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include <fmt/core.h>
-
 namespace anchorhold::log {
 
 enum class Level { kDebug, kInfo, kWarning, kError, kOff };
 
-// Sets who is speaking ("vmm", "init") and from which level on lines are written. Call once, before threads start.
+// Sets who is speaking ("vmm", "init") and from which level on lines are written. Call once, before
+// threads start.
 void configure(std::string_view component, Level threshold);
 
 // Reads ANCHORHOLD_LOG (debug, info, warning, error, off); `fallback` where it is unset or unknown.
@@ -45,7 +47,8 @@ void error(fmt::format_string<Args...> format, Args&&... args) {
     }
 }
 
-// Text from outside made safe to print: control characters and bytes above 0x7e become \xNN, and it is cut at `limit` bytes.
+// Text from outside made safe to print: control characters and bytes above 0x7e become \xNN, and it
+// is cut at `limit` bytes.
 [[nodiscard]] std::string escaped(std::string_view text, size_t limit = 512);
 
 }  // namespace anchorhold::log

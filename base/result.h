@@ -1,16 +1,17 @@
-// What every fallible operation returns: a value, or an Error that already says what failed and with which input.
+// What every fallible operation returns: a value, or an Error that already says what failed and
+// with which input.
 #pragma once
+
+#include <tl/expected.hpp>
 
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include <tl/expected.hpp>
-
 namespace anchorhold {
 
-// A failure outside the program: a system call, a file, a peer. `message` is one line for a person; `code` is the errno
-// it came from, or 0 where no system call was involved.
+// A failure outside the program: a system call, a file, a peer. `message` is one line for a person;
+// `code` is the errno it came from, or 0 where no system call was involved.
 struct Error {
     std::string message;
     int code = 0;

@@ -12,8 +12,9 @@ namespace anchorhold {
 
 Status send_packet(int socket, std::string_view bytes, std::span<const int> fds) {
     if (bytes.size() > kMaxPacketSize || fds.size() > kMaxPacketFds) {
-        return fail_errno(EMSGSIZE, "sendmsg", std::to_string(bytes.size()) + " bytes, " +
-                                                   std::to_string(fds.size()) + " descriptors");
+        return fail_errno(EMSGSIZE, "sendmsg",
+                          std::to_string(bytes.size()) + " bytes, " + std::to_string(fds.size()) +
+                              " descriptors");
     }
     iovec part{const_cast<char*>(bytes.data()), bytes.size()};
     msghdr header{};

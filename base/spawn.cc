@@ -1,4 +1,5 @@
-// clone3 with a pidfd, descriptor shuffle, exec; the child reports a failed exec through a pipe that closes on success.
+// clone3 with a pidfd, descriptor shuffle, exec; the child reports a failed exec through a pipe
+// that closes on success.
 #include "base/spawn.h"
 
 #include <fcntl.h>
@@ -46,7 +47,9 @@ struct Plan {
 }
 
 // A close-on-exec copy out of the way of every target.
-int move_away(int fd, const Plan& plan) { return ::fcntl(fd, F_DUPFD_CLOEXEC, plan.lowest_free); }
+int move_away(int fd, const Plan& plan) {
+    return ::fcntl(fd, F_DUPFD_CLOEXEC, plan.lowest_free);
+}
 
 [[noreturn]] void child_main(const SpawnRequest& request, Plan& plan) {
     // Handlers first: what comes once signals are unblocked must not run our parent's.
@@ -106,8 +109,12 @@ int move_away(int fd, const Plan& plan) { return ::fcntl(fd, F_DUPFD_CLOEXEC, pl
 
 Result<Child> spawn(const SpawnRequest& request) {
     sys::Pipe report = ANCHORHOLD_TRY(sys::pipe());
-    Plan plan{pointers(request.arguments), pointers(request.environment), request.descriptors,
-              report.write_end.get(), 3, ::getpid()};
+    Plan plan{pointers(request.arguments),
+              pointers(request.environment),
+              request.descriptors,
+              report.write_end.get(),
+              3,
+              ::getpid()};
     for (const auto& move : plan.moves) {
         plan.lowest_free = std::max(plan.lowest_free, move.second + 1);
     }
@@ -126,8 +133,8 @@ Result<Child> spawn(const SpawnRequest& request) {
     Child child(static_cast<pid_t>(pid), OwnFd(pidfd));
     report.write_end.reset();
     int code = 0;
-    const auto got = sys::read_some(report.read_end.get(),
-                                    std::as_writable_bytes(std::span(&code, size_t{1})));
+    const auto got =
+        sys::read_some(report.read_end.get(), std::as_writable_bytes(std::span(&code, size_t{1})));
     if (got && got->value_or(0) == sizeof code) {
         [[maybe_unused]] const auto ended = child.wait();
         return fail_errno(code, "execute", request.path);

@@ -14,13 +14,15 @@
 namespace anchorhold {
 
 struct SpawnRequest {
-    int executable = -1;                      // an open descriptor of the program, or -1 to use `path`
-    std::string path;                         // named in errors; executed where `executable` is -1
-    std::vector<std::string> arguments;       // argv, with argv[0]
-    std::vector<std::string> environment;     // the whole environment
-    std::vector<std::pair<int, int>> descriptors;  // (ours, the child's number); all others are closed in the child
-    bool new_session = false;                 // setsid(): out of reach of the terminal's signals
-    int parent_death_signal = 0;  // sent to the child when the *thread* that spawned it ends; 0: none
+    int executable = -1;                   // an open descriptor of the program, or -1 to use `path`
+    std::string path;                      // named in errors; executed where `executable` is -1
+    std::vector<std::string> arguments;    // argv, with argv[0]
+    std::vector<std::string> environment;  // the whole environment
+    std::vector<std::pair<int, int>>
+        descriptors;           // (ours, the child's number); all others are closed in the child
+    bool new_session = false;  // setsid(): out of reach of the terminal's signals
+    int parent_death_signal =
+        0;  // sent to the child when the *thread* that spawned it ends; 0: none
 };
 
 // How a child ended.
@@ -53,7 +55,8 @@ class Child {
     OwnFd pidfd_;
 };
 
-// Starts the program. A failure of exec itself (missing, not executable) is reported here, not as an exit status.
+// Starts the program. A failure of exec itself (missing, not executable) is reported here, not as
+// an exit status.
 [[nodiscard]] Result<Child> spawn(const SpawnRequest& request);
 
 }  // namespace anchorhold

@@ -75,7 +75,8 @@ Result<OwnFd> memfd(const char* name, uint64_t size, unsigned flags) {
         return fail_errno("memfd_create", name);
     }
     if (::ftruncate(fd.get(), static_cast<off_t>(size)) < 0) {
-        return fail_errno("ftruncate", std::string(name) + " to " + std::to_string(size) + " bytes");
+        return fail_errno("ftruncate",
+                          std::string(name) + " to " + std::to_string(size) + " bytes");
     }
     return fd;
 }
@@ -122,9 +123,8 @@ Status write_all(int fd, std::string_view text) {
 Status read_exact_at(int fd, std::span<std::byte> buffer, uint64_t offset,
                      std::string_view object) {
     while (!buffer.empty()) {
-        const ssize_t count = retry([&] {
-            return ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(offset));
-        });
+        const ssize_t count = retry(
+            [&] { return ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(offset)); });
         if (count < 0) {
             return fail_errno("read", object);
         }

@@ -1,5 +1,5 @@
-// The system calls we use, as functions that return a Result naming the call, its object and the errno text.
-// Interrupted calls are retried here and nowhere else.
+// The system calls we use, as functions that return a Result naming the call, its object and the
+// errno text. Interrupted calls are retried here and nowhere else.
 #pragma once
 
 #include <sys/types.h>
@@ -27,13 +27,16 @@ struct Pipe {
 };
 [[nodiscard]] Result<Pipe> pipe(int flags = 0);  // O_CLOEXEC is added
 
-// A connected pair of AF_UNIX sockets; `type` is SOCK_STREAM or SOCK_SEQPACKET with flags such as SOCK_NONBLOCK; SOCK_CLOEXEC is added.
+// A connected pair of AF_UNIX sockets; `type` is SOCK_STREAM or SOCK_SEQPACKET with flags such as
+// SOCK_NONBLOCK; SOCK_CLOEXEC is added.
 [[nodiscard]] Result<std::pair<OwnFd, OwnFd>> socket_pair(int type);
-[[nodiscard]] Result<OwnFd> memfd(const char* name, uint64_t size, unsigned flags = 0);  // MFD_CLOEXEC is added
-[[nodiscard]] Result<OwnFd> event_fd(int flags = 0);                                     // EFD_CLOEXEC is added
+[[nodiscard]] Result<OwnFd> memfd(const char* name, uint64_t size,
+                                  unsigned flags = 0);  // MFD_CLOEXEC is added
+[[nodiscard]] Result<OwnFd> event_fd(int flags = 0);    // EFD_CLOEXEC is added
 [[nodiscard]] Result<OwnFd> pidfd_open(pid_t pid);
 
-// read(2) and write(2). A Result of nullopt means "would block" (EAGAIN); 0 from read is end of file.
+// read(2) and write(2). A Result of nullopt means "would block" (EAGAIN); 0 from read is end of
+// file.
 [[nodiscard]] Result<std::optional<size_t>> read_some(int fd, std::span<std::byte> buffer);
 [[nodiscard]] Result<std::optional<size_t>> write_some(int fd, std::span<const std::byte> bytes);
 
@@ -41,7 +44,8 @@ struct Pipe {
 [[nodiscard]] Status write_all(int fd, std::span<const std::byte> bytes);
 [[nodiscard]] Status write_all(int fd, std::string_view text);
 
-// Reads exactly buffer.size() bytes at `offset`; end of file before that is an error naming `object`.
+// Reads exactly buffer.size() bytes at `offset`; end of file before that is an error naming
+// `object`.
 [[nodiscard]] Status read_exact_at(int fd, std::span<std::byte> buffer, uint64_t offset,
                                    std::string_view object);
 
@@ -49,7 +53,8 @@ struct Pipe {
 [[nodiscard]] Result<std::string> read_file(const std::string& path, size_t limit = 1 << 20);
 [[nodiscard]] Status write_file(const std::string& path, std::string_view content);
 
-[[nodiscard]] Result<uint64_t> file_size(int fd, std::string_view object);  // of a regular file or block device
+[[nodiscard]] Result<uint64_t> file_size(
+    int fd, std::string_view object);  // of a regular file or block device
 [[nodiscard]] Status set_nonblocking(int fd);
 
 }  // namespace anchorhold::sys

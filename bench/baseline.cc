@@ -1,10 +1,10 @@
 // The file is written by people's hands too: limits are kept when medians are recorded anew.
 #include "bench/baseline.h"
 
-#include <optional>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include <optional>
 
 namespace anchorhold::bench {
 namespace {
@@ -13,7 +13,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kMemoryKey = "vmm_private_bytes";
 
-bool is_memory(std::string_view key) { return key == kMemoryKey; }
+bool is_memory(std::string_view key) {
+    return key == kMemoryKey;
+}
 
 std::string shown(std::string_view key, uint64_t value) {
     return is_memory(key) ? fmt::format("{} KiB", value / 1024)
@@ -22,7 +24,8 @@ std::string shown(std::string_view key, uint64_t value) {
 
 bool regressed(std::string_view key, uint64_t recorded, uint64_t now) {
     const uint64_t slack = is_memory(key) ? kSlackBytes : kSlackNanoseconds;
-    return now > recorded && now - recorded > recorded / 100 * kTolerancePercent && now - recorded > slack;
+    return now > recorded && now - recorded > recorded / 100 * kTolerancePercent &&
+           now - recorded > slack;
 }
 
 }  // namespace
@@ -70,7 +73,8 @@ std::vector<std::string> compare(const Baseline& baseline, const Figures& now) {
     for (const auto& [key, recorded] : baseline.medians) {
         const auto found = now.find(key);
         if (found == now.end()) {
-            wrong.push_back(fmt::format("{}: no figure, but the baseline has {}", key, shown(key, recorded)));
+            wrong.push_back(
+                fmt::format("{}: no figure, but the baseline has {}", key, shown(key, recorded)));
         } else if (regressed(key, recorded, found->second)) {
             wrong.push_back(fmt::format("{}: {} is {:.1f} % more than the baseline's {}", key,
                                         shown(key, found->second),
@@ -82,10 +86,11 @@ std::vector<std::string> compare(const Baseline& baseline, const Figures& now) {
     for (const auto& [key, limit] : baseline.limits) {
         const auto found = now.find(key);
         if (found == now.end()) {
-            wrong.push_back(fmt::format("{}: no figure, but it has a limit of {}", key, shown(key, limit)));
+            wrong.push_back(
+                fmt::format("{}: no figure, but it has a limit of {}", key, shown(key, limit)));
         } else if (found->second > limit) {
-            wrong.push_back(fmt::format("{}: {} is over the limit of {}", key, shown(key, found->second),
-                                        shown(key, limit)));
+            wrong.push_back(fmt::format("{}: {} is over the limit of {}", key,
+                                        shown(key, found->second), shown(key, limit)));
         }
     }
     return wrong;

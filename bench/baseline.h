@@ -21,8 +21,9 @@ struct Baseline {
     std::vector<std::string> stopwatch;  // the command line of the machine they were measured in
 };
 
-// Slower by more than this many per cent, and by more than the slack, is a regression. The slack is for phases so short that a
-// timer's interrupt, or a file's page that has to be found, is 5 % of them.
+// Slower by more than this many per cent, and by more than the slack, is a regression. The slack is
+// for phases so short that a timer's interrupt, or a file's page that has to be found, is 5 % of
+// them.
 constexpr uint64_t kTolerancePercent = 5;
 constexpr uint64_t kSlackNanoseconds = 500'000;
 constexpr uint64_t kSlackBytes = 32 * 1024;
@@ -33,7 +34,8 @@ constexpr uint64_t kSlackBytes = 32 * 1024;
 // The first variant's medians.
 [[nodiscard]] Figures medians(const Report& report);
 
-// One line per regression, per limit that is exceeded, and per recorded figure that is missing. Empty: nothing is wrong.
+// One line per regression, per limit that is exceeded, and per recorded figure that is missing.
+// Empty: nothing is wrong.
 [[nodiscard]] std::vector<std::string> compare(const Baseline& baseline, const Figures& now);
 
 }  // namespace anchorhold::bench

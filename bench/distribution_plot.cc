@@ -1,13 +1,13 @@
 // One x axis for both halves, from zero, so that lengths can be compared by eye.
 #include "bench/distribution_plot.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <string_view>
 #include <vector>
-
-#include <fmt/format.h>
 
 namespace anchorhold::bench {
 namespace {
@@ -23,7 +23,8 @@ constexpr double kCharacter = 6.4;  // width of one, roughly, at 11 px
 constexpr size_t kColours = 4;
 constexpr double kMillisecond = 1e6;
 
-// Colours have enough contrast with the page on either ground; the class of a variant is its number.
+// Colours have enough contrast with the page on either ground; the class of a variant is its
+// number.
 constexpr std::string_view kStyle = R"(<style>
 .plot{font:12px system-ui,sans-serif;--ink:#1c2024;--soft:#5b6570;--grid:#d9dee3;--c0:#1666c0;--c1:#c2510c;--c2:#0b7d6b;--c3:#7a3fb0}
 @media (prefers-color-scheme:dark){.plot{--ink:#e8ebee;--soft:#9aa5b1;--grid:#3a424b;--c0:#6cb0f5;--c1:#f2995c;--c2:#4fcab4;--c3:#c39af0}}
@@ -38,11 +39,20 @@ std::string escaped_xml(std::string_view text) {
     std::string result;
     for (const char character : text) {
         switch (character) {
-            case '<': result += "&lt;"; break;
-            case '>': result += "&gt;"; break;
-            case '&': result += "&amp;"; break;
-            case '"': result += "&quot;"; break;
-            default: result += static_cast<unsigned char>(character) < 0x20 ? ' ' : character;
+            case '<':
+                result += "&lt;";
+                break;
+            case '>':
+                result += "&gt;";
+                break;
+            case '&':
+                result += "&amp;";
+                break;
+            case '"':
+                result += "&quot;";
+                break;
+            default:
+                result += static_cast<unsigned char>(character) < 0x20 ? ' ' : character;
         }
     }
     return result;
@@ -88,15 +98,18 @@ struct Segment {
     double milliseconds;
 };
 
-// The parts that a VMM tells; of one that tells nothing about itself, everything before init as one.
+// The parts that a VMM tells; of one that tells nothing about itself, everything before init as
+// one.
 std::vector<Segment> segments(const VariantResult& variant) {
-    constexpr std::array kTold = {Phase::kPrepare, Phase::kSpawn, Phase::kCreateVm, Phase::kCreate, Phase::kLoad,
-                                  Phase::kEnter,   Phase::kKernel, Phase::kInit,    Phase::kExec,   Phase::kFirstByte};
+    constexpr std::array kTold = {
+        Phase::kPrepare, Phase::kSpawn,  Phase::kCreateVm, Phase::kCreate, Phase::kLoad,
+        Phase::kEnter,   Phase::kKernel, Phase::kInit,     Phase::kExec,   Phase::kFirstByte};
     constexpr std::array kUntold = {Phase::kPrepare, Phase::kToInit, Phase::kInit, Phase::kExec,
                                     Phase::kFirstByte};
     const bool told = summary_of(variant, Phase::kKernel).has_value();
     std::vector<Segment> result;
-    for (const Phase phase : told ? std::span<const Phase>(kTold) : std::span<const Phase>(kUntold)) {
+    for (const Phase phase :
+         told ? std::span<const Phase>(kTold) : std::span<const Phase>(kUntold)) {
         if (const auto summary = summary_of(variant, phase)) {
             result.push_back({info(phase).key, static_cast<double>(summary->p50) / kMillisecond});
         }
@@ -124,17 +137,21 @@ std::string grid(const Scale& scale, double bottom, std::string_view unit) {
     for (int line = 0; line <= lines; ++line) {
         const double value = line * scale.step;
         const double x = scale.x(value);
-        text += fmt::format("<line class=\"grid\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>\n", x, kTop,
-                            bottom);
-        text += fmt::format("<text class=\"soft small\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{:g}{}</text>\n",
-                            x, bottom + 16, value, line == lines ? fmt::format(" {}", unit) : "");
+        text += fmt::format(
+            "<line class=\"grid\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>\n", x, kTop,
+            bottom);
+        text += fmt::format(
+            "<text class=\"soft small\" x=\"{:.1f}\" y=\"{}\" "
+            "text-anchor=\"middle\">{:g}{}</text>\n",
+            x, bottom + 16, value, line == lines ? fmt::format(" {}", unit) : "");
     }
     for (const int percent : {0, 50, 100}) {
         const double y = kTop + kCurveHeight * (100 - percent) / 100;
-        text += fmt::format("<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/>\n", kLeft, kWidth - kRight,
-                            y, y);
-        text += fmt::format("<text class=\"soft small\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{} %</text>\n",
-                            kLeft - 8, y + 4, percent);
+        text += fmt::format("<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/>\n",
+                            kLeft, kWidth - kRight, y, y);
+        text += fmt::format(
+            "<text class=\"soft small\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{} %</text>\n",
+            kLeft - 8, y + 4, percent);
     }
     return text;
 }
@@ -147,8 +164,10 @@ std::string curve(const std::vector<double>& times, const Scale& scale, size_t c
         const double x = scale.x(times[index]);
         const double y = kTop + kCurveHeight * (1 - static_cast<double>(index + 1) / count);
         path += fmt::format("H{:.1f}V{:.1f}", x, y);
-        dots += fmt::format("<circle class=\"f{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.5\"><title>{:.2f} ms</title></circle>\n",
-                            colour, x, y, times[index]);
+        dots += fmt::format(
+            "<circle class=\"f{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.5\"><title>{:.2f} "
+            "ms</title></circle>\n",
+            colour, x, y, times[index]);
     }
     return fmt::format("<path class=\"curve s{}\" d=\"{}\"/>\n{}", colour, path, dots);
 }
@@ -159,24 +178,28 @@ std::string legend(const VariantResult& variant, const std::vector<double>& time
     return fmt::format(
         "<rect class=\"f{}\" x=\"{}\" y=\"52\" width=\"12\" height=\"12\" rx=\"2\"/>"
         "<text class=\"ink\" x=\"{}\" y=\"62\">{}: median {:.1f} {}</text>\n",
-        position % kColours, x, x + 18, escaped_xml(variant.description.name), times[(times.size() - 1) / 2], unit);
+        position % kColours, x, x + 18, escaped_xml(variant.description.name),
+        times[(times.size() - 1) / 2], unit);
 }
 
 std::string bar(const VariantResult& variant, const Scale& scale, double y, size_t colour) {
-    std::string text = fmt::format("<text class=\"ink\" x=\"{}\" y=\"{}\">{}: medians of the parts, request to first byte</text>\n",
-                                   kLeft, y - 6, escaped_xml(variant.description.name));
+    std::string text = fmt::format(
+        "<text class=\"ink\" x=\"{}\" y=\"{}\">{}: medians of the parts, request to first "
+        "byte</text>\n",
+        kLeft, y - 6, escaped_xml(variant.description.name));
     double from = 0;
     bool strong = true;
     for (const Segment& segment : segments(variant)) {
         const double width = scale.x(from + segment.milliseconds) - scale.x(from);
         text += fmt::format(
-            "<rect class=\"f{}\" x=\"{:.1f}\" y=\"{}\" width=\"{:.2f}\" height=\"{}\" opacity=\"{}\"><title>{}: {:.2f} ms</title></rect>\n",
-            colour, scale.x(from), y, std::max(width - 1, 0.3), kBarHeight, strong ? "0.5" : "0.3", segment.key,
-            segment.milliseconds);
+            "<rect class=\"f{}\" x=\"{:.1f}\" y=\"{}\" width=\"{:.2f}\" height=\"{}\" "
+            "opacity=\"{}\"><title>{}: {:.2f} ms</title></rect>\n",
+            colour, scale.x(from), y, std::max(width - 1, 0.3), kBarHeight, strong ? "0.5" : "0.3",
+            segment.key, segment.milliseconds);
         const std::string label = fmt::format("{} {:.1f}", segment.key, segment.milliseconds);
         if (width > static_cast<double>(label.size()) * kCharacter) {
-            text += fmt::format("<text class=\"inside\" x=\"{:.1f}\" y=\"{}\">{}</text>\n", scale.x(from) + 4,
-                                y + 17, label);
+            text += fmt::format("<text class=\"inside\" x=\"{:.1f}\" y=\"{}\">{}</text>\n",
+                                scale.x(from) + 4, y + 17, label);
         }
         from += segment.milliseconds;
         strong = !strong;
@@ -192,11 +215,16 @@ std::string distribution_svg(const Report& report) {
     const double curves_end = kTop + kCurveHeight;
     const double height = curves_end + 40 + kBarPitch * static_cast<double>(report.variants.size());
     std::string svg = fmt::format(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" viewBox=\"0 0 {} {}\" role=\"img\">\n", kWidth, height);
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" viewBox=\"0 0 {} {}\" "
+        "role=\"img\">\n",
+        kWidth, height);
     svg += kStyle;
-    svg += "<text class=\"ink title\" x=\"64\" y=\"24\">Exec of the VMM to the agent's first instruction</text>\n";
+    svg +=
+        "<text class=\"ink title\" x=\"64\" y=\"24\">Exec of the VMM to the agent's first "
+        "instruction</text>\n";
     svg += fmt::format(
-        "<text class=\"soft small\" x=\"64\" y=\"42\">share of starts that were at least this fast; {} image, {} CPU, {} MiB; {}, Linux {}</text>\n",
+        "<text class=\"soft small\" x=\"64\" y=\"42\">share of starts that were at least this "
+        "fast; {} image, {} CPU, {} MiB; {}, Linux {}</text>\n",
         escaped_xml(report.work.image), report.work.cpus, report.work.memory_bytes >> 20,
         escaped_xml(report.environment.version), escaped_xml(report.environment.kernel));
     svg += grid(scale, curves_end, unit);
@@ -207,7 +235,8 @@ std::string distribution_svg(const Report& report) {
             svg += curve(times, scale, index % kColours);
             svg += legend(variant, times, index, unit);
         }
-        svg += bar(variant, scale, curves_end + 50 + kBarPitch * static_cast<double>(index), index % kColours);
+        svg += bar(variant, scale, curves_end + 50 + kBarPitch * static_cast<double>(index),
+                   index % kColours);
     }
     return svg + "</svg>\n";
 }

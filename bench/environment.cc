@@ -35,7 +35,9 @@ std::string kvm_kind(const std::string& root, std::string_view flags) {
         }
     }
     // A host that runs under a hypervisor itself: every exit costs more.
-    return (" " + std::string(flags) + " ").find(" hypervisor ") != std::string::npos ? kind + ", nested" : kind;
+    return (" " + std::string(flags) + " ").find(" hypervisor ") != std::string::npos
+               ? kind + ", nested"
+               : kind;
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ struct Environment {
     std::string kvm;             // "kvm_amd", "kvm_intel, nested", …
     uint32_t processors = 0;     // online
     uint64_t tick_ns = 0;
-    std::string rcu;             // "expedited" or "normal": what KVM_CREATE_VM waits for
+    std::string rcu;  // "expedited" or "normal": what KVM_CREATE_VM waits for
 };
 
 // Of this host; `root` is "/" outside tests.

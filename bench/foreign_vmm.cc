@@ -1,7 +1,9 @@
-// The same steps as supervisor/sandbox.cc, for a VMM that opens its own files and tells nothing about itself.
+// The same steps as supervisor/sandbox.cc, for a VMM that opens its own files and tells nothing
+// about itself.
 #include "bench/foreign_vmm.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -11,8 +13,6 @@
 #include <charconv>
 #include <filesystem>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "base/log.h"
 #include "base/sys.h"
@@ -33,8 +33,9 @@ std::string last_line(int output) {
         return {};
     }
     const size_t begin = text->rfind('\n', end);
-    return log::escaped(std::string_view(*text).substr(begin == std::string::npos ? 0 : begin + 1,
-                                                       end - (begin == std::string::npos ? 0 : begin + 1) + 1));
+    return log::escaped(
+        std::string_view(*text).substr(begin == std::string::npos ? 0 : begin + 1,
+                                       end - (begin == std::string::npos ? 0 : begin + 1) + 1));
 }
 
 }  // namespace
@@ -48,7 +49,8 @@ std::optional<uint64_t> kvm_tsc_offset(const std::string& debugfs, pid_t vmm) {
         }
         const auto text = sys::read_file(entry.path() / "vcpu0/tsc-offset", 64);
         int64_t offset = 0;
-        if (text && std::from_chars(text->data(), text->data() + text->size(), offset).ec == std::errc()) {
+        if (text &&
+            std::from_chars(text->data(), text->data() + text->size(), offset).ec == std::errc()) {
             return static_cast<uint64_t>(offset);
         }
     }
@@ -58,7 +60,9 @@ std::optional<uint64_t> kvm_tsc_offset(const std::string& debugfs, pid_t vmm) {
 ForeignVmm::ForeignVmm(EventLoop& loop, ForeignVmmSettings settings)
     : loop_(loop), settings_(std::move(settings)) {}
 
-ForeignVmm::~ForeignVmm() { forget(); }
+ForeignVmm::~ForeignVmm() {
+    forget();
+}
 
 ForeignVmm::Instant ForeignVmm::now() {
     return {.nanoseconds = supervisor::monotonic_ns(), .tsc = __rdtsc()};
@@ -84,7 +88,8 @@ Status ForeignVmm::launch() {
         disk = ANCHORHOLD_TRY(supervisor::make_disk(settings_.disk));
     }
     if (!settings_.description.configuration.empty()) {
-        ANCHORHOLD_TRY(sys::write_file(settings_.configuration_path, settings_.description.configuration));
+        ANCHORHOLD_TRY(
+            sys::write_file(settings_.configuration_path, settings_.description.configuration));
     }
     listener_ = ANCHORHOLD_TRY(settings_.link->listen(proto::kReadyPort));
     ANCHORHOLD_TRY(loop_.add(listener_.get(), EPOLLIN, [this](uint32_t) { accept_ready(); }));
@@ -128,7 +133,8 @@ void ForeignVmm::accept_ready() {
         return;
     }
     ready_stream_ = std::move(accepted);
-    const Status added = loop_.add(ready_stream_.get(), EPOLLIN, [this](uint32_t) { read_ready(); });
+    const Status added =
+        loop_.add(ready_stream_.get(), EPOLLIN, [this](uint32_t) { read_ready(); });
     if (!added) {
         give_up(added.error().message);
     }
@@ -166,8 +172,8 @@ void ForeignVmm::handle_ready(const proto::Ready& ready) {
     loop_.remove(ready_stream_.get());
     ready_stream_.reset();
     if (ready.protocol_version() != proto::kProtocolVersion) {
-        give_up(fmt::format("init speaks protocol {}, this program {}: rebuild both", ready.protocol_version(),
-                            proto::kProtocolVersion));
+        give_up(fmt::format("init speaks protocol {}, this program {}: rebuild both",
+                            ready.protocol_version(), proto::kProtocolVersion));
         return;
     }
     handlers_.on_ready();
@@ -192,8 +198,8 @@ void ForeignVmm::note_first_byte() {
     relation.host_tsc = begin_.tsc;
     __extension__ using Wide = unsigned __int128;
     relation.tsc_khz = static_cast<uint64_t>(Wide{end.tsc - begin_.tsc} * 1'000'000U / elapsed);
-    relation.guest_tsc_offset = kvm_tsc_offset("/sys/kernel/debug", child_.pid())
-                                    .value_or(tsc_ready_ - ready_arrival_.tsc);
+    relation.guest_tsc_offset =
+        kvm_tsc_offset("/sys/kernel/debug", child_.pid()).value_or(tsc_ready_ - ready_arrival_.tsc);
     timeline_.init_started = relation.from_guest_tsc(tsc_init_started_);
     timeline_.init_ready = relation.from_guest_tsc(tsc_ready_);
     timeline_.exec = relation.from_guest_tsc(tsc_exec_);
@@ -218,11 +224,13 @@ void ForeignVmm::handle_exit() {
     const auto status = child_.wait();
     if (!outcome_.has_value()) {
         const std::string words = last_line(output_.get());
-        outcome_ = fmt::format("{} ended unexpectedly{}{}{}", settings_.description.name,
-                               status && status->code != 0 ? fmt::format(" with exit status {}", status->code) : "",
-                               words.empty() ? " (its guest reset itself)" : ": ", words);
+        outcome_ = fmt::format(
+            "{} ended unexpectedly{}{}{}", settings_.description.name,
+            status && status->code != 0 ? fmt::format(" with exit status {}", status->code) : "",
+            words.empty() ? " (its guest reset itself)" : ": ", words);
     }
-    const auto on_end = std::move(handlers_.on_end);  // it may start the next or destroy this object
+    const auto on_end =
+        std::move(handlers_.on_end);  // it may start the next or destroy this object
     const std::string error = *outcome_;
     on_end(error);
 }

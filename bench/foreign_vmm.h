@@ -19,23 +19,26 @@ namespace anchorhold::bench {
 
 struct ForeignVmmSettings {
     VariantDescription description;
-    std::string configuration_path;     // where description.configuration is written before each start
+    std::string configuration_path;  // where description.configuration is written before each start
     std::unique_ptr<GuestLink> link;
-    supervisor::DiskRequest disk;       // of 0 bytes: none. The VMM finds it at kDiskPath
+    supervisor::DiskRequest disk;  // of 0 bytes: none. The VMM finds it at kDiskPath
     uint64_t memory_bytes = 0;
 };
 
 // The writable disk has no name: a VMM that opens files by path finds it here.
 constexpr const char* kDiskPath = "/proc/self/fd/3";
 
-// The guest's clock is related to the host's by KVM's debugfs (tsc-offset) where that is mounted and readable; elsewhere by
-// the arrival of init's report, which makes milestones in the guest look later by that report's delivery.
+// The guest's clock is related to the host's by KVM's debugfs (tsc-offset) where that is mounted
+// and readable; elsewhere by the arrival of init's report, which makes milestones in the guest look
+// later by that report's delivery.
 class ForeignVmm final : public Variant {
   public:
     ForeignVmm(EventLoop& loop, ForeignVmmSettings settings);
     ~ForeignVmm() override;
 
-    [[nodiscard]] const VariantDescription& description() const override { return settings_.description; }
+    [[nodiscard]] const VariantDescription& description() const override {
+        return settings_.description;
+    }
     Status start(Handlers handlers) override;
     Result<OwnFd> open_exec_stream() override;
     void note_exec(uint64_t guest_tsc) override { tsc_exec_ = guest_tsc; }
@@ -77,8 +80,8 @@ class ForeignVmm final : public Variant {
     uint64_t tsc_exec_ = 0;
 };
 
-// KVM's offset of vCPU 0 of the VM that this process made: guest TSC = host TSC + offset, modulo 2^64. nullopt when `debugfs`
-// (usually /sys/kernel/debug) does not tell.
+// KVM's offset of vCPU 0 of the VM that this process made: guest TSC = host TSC + offset, modulo
+// 2^64. nullopt when `debugfs` (usually /sys/kernel/debug) does not tell.
 [[nodiscard]] std::optional<uint64_t> kvm_tsc_offset(const std::string& debugfs, pid_t vmm);
 
 }  // namespace anchorhold::bench

@@ -1,6 +1,9 @@
-// Connecting blocks: a start has nothing else to do meanwhile, and the guest answers at once or never.
+// Connecting blocks: a start has nothing else to do meanwhile, and the guest answers at once or
+// never.
 #include "bench/guest_link.h"
 
+#include <fmt/format.h>
+#include <linux/vm_sockets.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -10,10 +13,6 @@
 #include <cstring>
 #include <utility>
 #include <vector>
-
-#include <linux/vm_sockets.h>
-
-#include <fmt/format.h>
 
 #include "base/log.h"
 #include "base/sys.h"
@@ -32,7 +31,8 @@ const sockaddr* generic(const Address& address) {
 Result<OwnFd> make_socket(int family, int type) {
     OwnFd made(::socket(family, type | SOCK_CLOEXEC, 0));
     if (!made.valid()) {
-        return fail_errno("socket", family == AF_VSOCK ? "AF_VSOCK (modprobe vhost_vsock)" : "AF_UNIX");
+        return fail_errno("socket",
+                          family == AF_VSOCK ? "AF_VSOCK (modprobe vhost_vsock)" : "AF_UNIX");
     }
     return made;
 }
@@ -54,7 +54,8 @@ class VsockLink final : public GuestLink {
     explicit VsockLink(uint32_t guest_cid) : guest_cid_(guest_cid) {}
 
     Result<OwnFd> listen(uint32_t port) override {
-        return listen_at(AF_VSOCK, address(VMADDR_CID_ANY, port), fmt::format("vsock port {}", port));
+        return listen_at(AF_VSOCK, address(VMADDR_CID_ANY, port),
+                         fmt::format("vsock port {}", port));
     }
 
     Status check_peer(int accepted) override {
@@ -64,17 +65,20 @@ class VsockLink final : public GuestLink {
             return fail_errno("getpeername", "vsock");
         }
         if (peer.svm_cid != guest_cid_) {
-            return fail(fmt::format("a stranger with CID {} connected, not the guest {}", peer.svm_cid, guest_cid_));
+            return fail(fmt::format("a stranger with CID {} connected, not the guest {}",
+                                    peer.svm_cid, guest_cid_));
         }
         return {};
     }
 
     Result<OwnFd> connect(uint32_t port) override {
         OwnFd stream = ANCHORHOLD_TRY(make_socket(AF_VSOCK, SOCK_STREAM));
-        ::setsockopt(stream.get(), AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &kPatience, sizeof kPatience);
+        ::setsockopt(stream.get(), AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &kPatience,
+                     sizeof kPatience);
         const sockaddr_vm guest = address(guest_cid_, port);
         if (::connect(stream.get(), generic(guest), sizeof guest) != 0) {
-            return fail_errno("connect", fmt::format("vsock port {} of guest {}", port, guest_cid_));
+            return fail_errno("connect",
+                              fmt::format("vsock port {} of guest {}", port, guest_cid_));
         }
         return stream;
     }
@@ -123,7 +127,8 @@ class UnixLink final : public GuestLink {
         ANCHORHOLD_TRY(sys::write_all(stream.get(), fmt::format("CONNECT {}\n", port)));
         const std::string answer = ANCHORHOLD_TRY(read_line(stream.get()));
         if (!answer.starts_with("OK ")) {
-            return fail(fmt::format("{}: the VMM refused port {}: '{}'", path_, port, log::escaped(answer, 80)));
+            return fail(fmt::format("{}: the VMM refused port {}: '{}'", path_, port,
+                                    log::escaped(answer, 80)));
         }
         return stream;
     }
@@ -133,8 +138,8 @@ class UnixLink final : public GuestLink {
         sockaddr_un result{};
         result.sun_family = AF_UNIX;
         if (path.size() >= sizeof result.sun_path) {
-            return fail(fmt::format("socket {}: longer than {} bytes; set TMPDIR to a shorter path", path,
-                                    sizeof result.sun_path - 1));
+            return fail(fmt::format("socket {}: longer than {} bytes; set TMPDIR to a shorter path",
+                                    path, sizeof result.sun_path - 1));
         }
         std::memcpy(result.sun_path, path.data(), path.size());
         return result;
@@ -148,7 +153,8 @@ class UnixLink final : public GuestLink {
         while (line.size() < kLongest) {
             const auto count = ANCHORHOLD_TRY(sys::read_some(stream, byte));
             if (!count) {
-                return fail(fmt::format("{}: the VMM did not answer within {} s", path_, kConnectSeconds));
+                return fail(
+                    fmt::format("{}: the VMM did not answer within {} s", path_, kConnectSeconds));
             }
             if (*count == 0 || byte[0] == std::byte{'\n'}) {
                 return line;

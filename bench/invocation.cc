@@ -1,10 +1,11 @@
-// Only the devices that the guest needs for its work are given: every other one would count against the peer.
+// Only the devices that the guest needs for its work are given: every other one would count against
+// the peer.
 #include "bench/invocation.h"
-
-#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include <utility>
 
 #include "proto/ports.h"
 
@@ -15,25 +16,41 @@ constexpr std::string_view kCommonArguments =
     "quiet tsc=reliable no_timer_check random.trust_cpu=on 8250.nr_uarts=0 i8042.noaux i8042.nokbd "
     "swiotlb=noforce cryptomgr.notests reboot=k panic=-1";
 
-uint64_t mebibytes(uint64_t bytes) { return bytes >> 20; }
+uint64_t mebibytes(uint64_t bytes) {
+    return bytes >> 20;
+}
 
 }  // namespace
 
-std::string peer_kernel_arguments() { return std::string(kCommonArguments) + " pci=off"; }
+std::string peer_kernel_arguments() {
+    return std::string(kCommonArguments) + " pci=off";
+}
 
-Invocation qemu_invocation(const std::string& program, const GuestFiles& files, const GuestShape& shape,
-                           uint32_t guest_cid) {
+Invocation qemu_invocation(const std::string& program, const GuestFiles& files,
+                           const GuestShape& shape, uint32_t guest_cid) {
     Invocation invocation;
     invocation.arguments = {
         program,
-        "-M", "microvm,accel=kvm,pit=off,pic=off,rtc=off,isa-serial=off,acpi=off,x-option-roms=off,pcie=off,usb=off",
-        "-cpu", "host",
-        "-smp", std::to_string(shape.cpus),
-        "-m", fmt::format("{}M", mebibytes(shape.memory_bytes)),
-        "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-        "-kernel", files.kernel,
-        "-initrd", files.initrd,
-        "-append", peer_kernel_arguments(),
+        "-M",
+        "microvm,accel=kvm,pit=off,pic=off,rtc=off,isa-serial=off,acpi=off,x-option-roms=off,pcie="
+        "off,usb=off",
+        "-cpu",
+        "host",
+        "-smp",
+        std::to_string(shape.cpus),
+        "-m",
+        fmt::format("{}M", mebibytes(shape.memory_bytes)),
+        "-nodefaults",
+        "-no-user-config",
+        "-no-reboot",
+        "-display",
+        "none",
+        "-kernel",
+        files.kernel,
+        "-initrd",
+        files.initrd,
+        "-append",
+        peer_kernel_arguments(),
     };
     const auto add = [&invocation](const char* option, std::string value) {
         invocation.arguments.insert(invocation.arguments.end(), {option, std::move(value)});
@@ -83,15 +100,24 @@ Invocation cloud_hypervisor_invocation(const std::string& program, const GuestFi
     Invocation invocation;
     invocation.arguments = {
         program,
-        "--kernel", files.kernel,
-        "--initramfs", files.initrd,
-        "--cmdline", std::string(kCommonArguments),
-        "--cpus", fmt::format("boot={}", shape.cpus),
-        "--memory", fmt::format("size={}M", mebibytes(shape.memory_bytes)),
-        "--console", "off",
-        "--serial", "off",
-        "--vsock", fmt::format("cid={},socket={}", proto::kGuestCid, vsock_path),
-        "--disk", "path=" + files.image + ",readonly=on",
+        "--kernel",
+        files.kernel,
+        "--initramfs",
+        files.initrd,
+        "--cmdline",
+        std::string(kCommonArguments),
+        "--cpus",
+        fmt::format("boot={}", shape.cpus),
+        "--memory",
+        fmt::format("size={}M", mebibytes(shape.memory_bytes)),
+        "--console",
+        "off",
+        "--serial",
+        "off",
+        "--vsock",
+        fmt::format("cid={},socket={}", proto::kGuestCid, vsock_path),
+        "--disk",
+        "path=" + files.image + ",readonly=on",
     };
     if (!files.disk.empty()) {
         invocation.arguments.push_back("path=" + files.disk);

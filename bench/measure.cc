@@ -21,7 +21,8 @@ class TemporaryFolder {
   public:
     static Result<TemporaryFolder> make() {
         const char* base = std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe)
-        std::string path = std::string(base != nullptr ? base : "/tmp") + "/anchorhold-bench.XXXXXX";
+        std::string path =
+            std::string(base != nullptr ? base : "/tmp") + "/anchorhold-bench.XXXXXX";
         if (::mkdtemp(path.data()) == nullptr) {
             return fail_errno("mkdtemp", path);
         }
@@ -73,7 +74,8 @@ proto::ExecStart exec_start(const std::vector<std::string>& command) {
 
 }  // namespace
 
-Result<Report> measure(const supervisor::Installation& installation, const MeasureRequest& request) {
+Result<Report> measure(const supervisor::Installation& installation,
+                       const MeasureRequest& request) {
     const supervisor::SandboxSpec& sandbox = request.sandbox;
     const GuestFiles files{.kernel = sandbox.kernel.empty() ? installation.kernel : sandbox.kernel,
                            .initrd = installation.initrd,
@@ -87,7 +89,8 @@ Result<Report> measure(const supervisor::Installation& installation, const Measu
     const TemporaryFolder folder = ANCHORHOLD_TRY(TemporaryFolder::make());
     const auto loop = ANCHORHOLD_TRY(EventLoop::create());
     std::vector<std::unique_ptr<Variant>> variants;
-    variants.push_back(std::make_unique<SandboxVariant>(*loop, installation, sandbox, request.version));
+    variants.push_back(
+        std::make_unique<SandboxVariant>(*loop, installation, sandbox, request.version));
     const PeerSurroundings surroundings{
         .files = files,
         .shape = {.cpus = sandbox.cpus, .memory_bytes = sandbox.memory_bytes},

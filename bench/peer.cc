@@ -2,13 +2,12 @@
 #include "bench/peer.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <array>
 #include <optional>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "base/log.h"
 #include "base/spawn.h"
@@ -23,7 +22,8 @@ using Kind = PeerRequest::Kind;
 
 constexpr const char* kDebianQemu = "/usr/bin/qemu-system-x86_64";
 
-// CIDs are the whole host's: far from those that people give by hand, and another one for each bench that runs.
+// CIDs are the whole host's: far from those that people give by hand, and another one for each
+// bench that runs.
 constexpr uint32_t kFirstGuestCid = 0x4000'0000;
 
 struct KindName {
@@ -34,7 +34,9 @@ constexpr std::array<KindName, 3> kKinds = {{{Kind::kQemu, "qemu"},
                                              {Kind::kFirecracker, "firecracker"},
                                              {Kind::kCloudHypervisor, "cloud-hypervisor"}}};
 
-std::string_view name_of(Kind kind) { return kKinds[static_cast<size_t>(kind)].name; }
+std::string_view name_of(Kind kind) {
+    return kKinds[static_cast<size_t>(kind)].name;
+}
 
 // The first line of "<program> --version".
 Result<std::string> version_of(const std::string& program) {
@@ -75,7 +77,8 @@ Invocation invocation_of(const PeerRequest& request, const PeerSurroundings& at,
         case Kind::kQemu:
             return qemu_invocation(request.program, files, at.shape, guest_cid);
         case Kind::kFirecracker:
-            return firecracker_invocation(request.program, files, at.shape, vsock_path, configuration_path);
+            return firecracker_invocation(request.program, files, at.shape, vsock_path,
+                                          configuration_path);
         case Kind::kCloudHypervisor:
             break;
     }
@@ -102,21 +105,26 @@ Result<PeerRequest> parse_peer(std::string_view text) {
         }
     }
     if (!kind) {
-        return fail(fmt::format("--peer '{}': there is no such peer; write qemu, firecracker=PATH or "
-                                "cloud-hypervisor=PATH,kernel=FILE",
-                                text));
+        return fail(
+            fmt::format("--peer '{}': there is no such peer; write qemu, firecracker=PATH or "
+                        "cloud-hypervisor=PATH,kernel=FILE",
+                        text));
     }
     request.kind = *kind;
-    if (request.program.empty() && request.kind == Kind::kQemu && equals == std::string_view::npos) {
+    if (request.program.empty() && request.kind == Kind::kQemu &&
+        equals == std::string_view::npos) {
         request.program = kDebianQemu;
     }
     if (!request.program.starts_with('/')) {
-        return fail(fmt::format("--peer '{}': where is it? write {}=/path/to/{}", text, name, name));
+        return fail(
+            fmt::format("--peer '{}': where is it? write {}=/path/to/{}", text, name, name));
     }
     if (request.kind == Kind::kCloudHypervisor && request.kernel.empty()) {
-        return fail(fmt::format("--peer '{}': its devices are on PCI, which our guest kernel has not; name a kernel that "
-                                "has virtio-pci: {},kernel=FILE",
-                                text, text));
+        return fail(
+            fmt::format("--peer '{}': its devices are on PCI, which our guest kernel has not; name "
+                        "a kernel that "
+                        "has virtio-pci: {},kernel=FILE",
+                        text, text));
     }
     return request;
 }
@@ -134,7 +142,8 @@ Result<std::unique_ptr<Variant>> make_peer(EventLoop& loop, const PeerRequest& r
                             .version = ANCHORHOLD_TRY(version_of(request.program)),
                             .command_line = std::move(invocation.arguments),
                             .configuration = std::move(invocation.configuration)};
-    settings.link = request.kind == Kind::kQemu ? make_vsock_link(guest_cid) : make_unix_link(vsock_path);
+    settings.link =
+        request.kind == Kind::kQemu ? make_vsock_link(guest_cid) : make_unix_link(vsock_path);
     settings.disk = surroundings.disk;
     settings.memory_bytes = surroundings.shape.memory_bytes;
     return std::make_unique<ForeignVmm>(loop, std::move(settings));

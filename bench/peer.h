@@ -16,10 +16,12 @@ namespace anchorhold::bench {
 struct PeerRequest {
     enum class Kind { kQemu, kFirecracker, kCloudHypervisor } kind = Kind::kQemu;
     std::string program;  // absolute path
-    std::string kernel;   // instead of the guest kernel; empty: the same. Cloud Hypervisor needs one with virtio-pci
+    std::string kernel;  // instead of the guest kernel; empty: the same. Cloud Hypervisor needs one
+                         // with virtio-pci
 };
 
-// "qemu", "qemu=PATH", "firecracker=PATH", "cloud-hypervisor=PATH,kernel=FILE": a kernel may follow any program.
+// "qemu", "qemu=PATH", "firecracker=PATH", "cloud-hypervisor=PATH,kernel=FILE": a kernel may follow
+// any program.
 [[nodiscard]] Result<PeerRequest> parse_peer(std::string_view text);
 
 struct PeerSurroundings {
@@ -30,7 +32,8 @@ struct PeerSurroundings {
 };
 
 // Asks the program for its version; an error when it cannot be run.
-[[nodiscard]] Result<std::unique_ptr<Variant>> make_peer(EventLoop& loop, const PeerRequest& request,
+[[nodiscard]] Result<std::unique_ptr<Variant>> make_peer(EventLoop& loop,
+                                                         const PeerRequest& request,
                                                          const PeerSurroundings& surroundings);
 
 }  // namespace anchorhold::bench

@@ -43,9 +43,13 @@ std::optional<uint64_t> between(uint64_t from, uint64_t to) {
 
 }  // namespace
 
-std::span<const PhaseInfo> phases() { return kPhases; }
+std::span<const PhaseInfo> phases() {
+    return kPhases;
+}
 
-const PhaseInfo& info(Phase phase) { return kPhases[static_cast<size_t>(phase)]; }
+const PhaseInfo& info(Phase phase) {
+    return kPhases[static_cast<size_t>(phase)];
+}
 
 PhaseTimes cut(const supervisor::Timeline& at) {
     PhaseTimes times;

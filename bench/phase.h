@@ -1,4 +1,5 @@
-// The phases of a start. Parts follow one another without gaps, so that they add up to the whole; spans are sums of them.
+// The phases of a start. Parts follow one another without gaps, so that they add up to the whole;
+// spans are sums of them.
 #pragma once
 
 #include <array>
@@ -43,8 +44,8 @@ struct PhaseInfo {
 // One start, in nanoseconds. What a VMM does not tell about itself is missing.
 using PhaseTimes = std::array<std::optional<uint64_t>, kPhaseCount>;
 
-// Cuts a start into its phases; milestones that are 0 were not seen. A phase whose end was read from the guest's clock a
-// little before its beginning on the host's is 0.
+// Cuts a start into its phases; milestones that are 0 were not seen. A phase whose end was read
+// from the guest's clock a little before its beginning on the host's is 0.
 [[nodiscard]] PhaseTimes cut(const supervisor::Timeline& timeline);
 
 }  // namespace anchorhold::bench

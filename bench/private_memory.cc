@@ -1,11 +1,11 @@
 // smaps is a list of mappings: a line like that of /proc/<pid>/maps, then "Name: value kB" lines.
 #include "bench/private_memory.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <optional>
 #include <string>
-
-#include <fmt/format.h>
 
 #include "base/sys.h"
 
@@ -91,7 +91,8 @@ Result<uint64_t> private_bytes(std::string_view smaps, const GuestMappings& gues
 }
 
 Result<uint64_t> private_bytes_of(pid_t pid, const GuestMappings& guest) {
-    const std::string smaps = ANCHORHOLD_TRY(sys::read_file(fmt::format("/proc/{}/smaps", pid), kMaxSmaps));
+    const std::string smaps =
+        ANCHORHOLD_TRY(sys::read_file(fmt::format("/proc/{}/smaps", pid), kMaxSmaps));
     return private_bytes(smaps, guest);
 }
 

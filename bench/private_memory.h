@@ -16,8 +16,8 @@ struct GuestMappings {
     uint64_t bytes = 0;     // mappings of exactly this size
 };
 
-// Sum of Private_Clean and Private_Dirty over the mappings of /proc/<pid>/smaps (proc(5)) that are not the guest's, in
-// bytes. An error when the text is not of that form.
+// Sum of Private_Clean and Private_Dirty over the mappings of /proc/<pid>/smaps (proc(5)) that are
+// not the guest's, in bytes. An error when the text is not of that form.
 [[nodiscard]] Result<uint64_t> private_bytes(std::string_view smaps, const GuestMappings& guest);
 
 // Of a running process.

@@ -1,4 +1,5 @@
-// What a run of the bench found: data only. JSON in report_json.h, text in table.h, SVG in distribution_plot.h.
+// What a run of the bench found: data only. JSON in report_json.h, text in table.h, SVG in
+// distribution_plot.h.
 #pragma once
 
 #include <cstdint>

@@ -72,9 +72,9 @@ VariantResult variant_from(const Json& json) {
 }
 
 Json environment_json(const Environment& environment) {
-    return {{"clock", environment.clock},   {"version", environment.version},
-            {"kernel", environment.kernel}, {"cpu", environment.cpu},
-            {"kvm", environment.kvm},       {"processors", environment.processors},
+    return {{"clock", environment.clock},     {"version", environment.version},
+            {"kernel", environment.kernel},   {"cpu", environment.cpu},
+            {"kvm", environment.kvm},         {"processors", environment.processors},
             {"tick_ns", environment.tick_ns}, {"rcu", environment.rcu}};
 }
 
@@ -137,7 +137,8 @@ Result<Report> report_from_json(std::string_view text) {
         const Json json = Json::parse(text);
         const int format = json.at("format").get<int>();
         if (format != kReportFormat) {
-            return fail(fmt::format("bench report: format {}, this program reads {}", format, kReportFormat));
+            return fail(fmt::format("bench report: format {}, this program reads {}", format,
+                                    kReportFormat));
         }
         Report report;
         report.environment = environment_from(json.at("environment"));

@@ -22,7 +22,9 @@ class SandboxVariant final : public Variant {
     Result<OwnFd> open_exec_stream() override { return sandbox_->open_exec_stream(); }
     void note_exec(uint64_t guest_tsc) override { sandbox_->note_exec(guest_tsc); }
     void note_first_byte() override { sandbox_->note_first_byte(); }
-    [[nodiscard]] const supervisor::Timeline& timeline() const override { return sandbox_->timeline(); }
+    [[nodiscard]] const supervisor::Timeline& timeline() const override {
+        return sandbox_->timeline();
+    }
     [[nodiscard]] pid_t vmm_pid() const override { return sandbox_->vmm_pid(); }
     [[nodiscard]] GuestMappings guest_mappings() const override;
     void destroy() override { sandbox_->destroy(); }

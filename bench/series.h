@@ -27,8 +27,7 @@ struct SeriesOptions {
 };
 
 // The first start that fails ends the series.
-[[nodiscard]] Result<std::vector<VariantResult>> run_series(EventLoop& loop,
-                                                            std::vector<std::unique_ptr<Variant>>& variants,
-                                                            const SeriesOptions& options);
+[[nodiscard]] Result<std::vector<VariantResult>> run_series(
+    EventLoop& loop, std::vector<std::unique_ptr<Variant>>& variants, const SeriesOptions& options);
 
 }  // namespace anchorhold::bench

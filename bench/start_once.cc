@@ -1,13 +1,13 @@
 // booting -> running the command -> idle -> measuring memory -> ending.
 #include "bench/start_once.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "base/log.h"
 #include "exec/client.h"
@@ -18,7 +18,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kPatience = 180s;
-// From the end of the command until the VMM counts as idle: ours drops its start-up code a quarter of a second after the start.
+// From the end of the command until the VMM counts as idle: ours drops its start-up code a quarter
+// of a second after the start.
 constexpr Duration kUntilIdle = 300ms;
 
 class OneStart {
@@ -33,9 +34,10 @@ class OneStart {
     OneStart& operator=(const OneStart&) = delete;
 
     Result<Start> run() {
-        ANCHORHOLD_TRY(variant_.start({[this] { run_command(); },
-                                       [this](const std::string& error) { ended(error); }}));
-        deadline_ = loop_.add_timer(kPatience, [this] { end_with("it took longer than three minutes"); });
+        ANCHORHOLD_TRY(variant_.start(
+            {[this] { run_command(); }, [this](const std::string& error) { ended(error); }}));
+        deadline_ =
+            loop_.add_timer(kPatience, [this] { end_with("it took longer than three minutes"); });
         while (!gone_) {
             ANCHORHOLD_TRY(loop_.run_once(Duration::max()));
         }
@@ -53,7 +55,9 @@ class OneStart {
             return;
         }
         exec::ClientHooks hooks;
-        hooks.started = [this](const proto::ExecStarted& started) { variant_.note_exec(started.tsc_exec()); };
+        hooks.started = [this](const proto::ExecStarted& started) {
+            variant_.note_exec(started.tsc_exec());
+        };
         hooks.first_byte = [this] {
             variant_.note_first_byte();
             answered_ = true;

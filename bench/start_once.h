@@ -16,8 +16,9 @@ struct Start {
     uint64_t vmm_private_bytes = 0;  // a moment after the command ended, beside the guest's memory
 };
 
-// Runs the loop until the VM is gone. An error when the command printed nothing, did not run or was lost, and when the whole
-// takes longer than three minutes.
-[[nodiscard]] Result<Start> start_once(EventLoop& loop, Variant& variant, const proto::ExecStart& command);
+// Runs the loop until the VM is gone. An error when the command printed nothing, did not run or was
+// lost, and when the whole takes longer than three minutes.
+[[nodiscard]] Result<Start> start_once(EventLoop& loop, Variant& variant,
+                                       const proto::ExecStart& command);
 
 }  // namespace anchorhold::bench

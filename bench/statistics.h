@@ -15,7 +15,8 @@ struct Summary {
     uint64_t max = 0;
 };
 
-// The smallest sample that at least `percent` (1 to 100) per cent of the samples do not exceed. `sorted` is not empty.
+// The smallest sample that at least `percent` (1 to 100) per cent of the samples do not exceed.
+// `sorted` is not empty.
 [[nodiscard]] uint64_t percentile(const std::vector<uint64_t>& sorted, unsigned percent);
 
 // nullopt of no samples.

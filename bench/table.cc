@@ -1,10 +1,10 @@
 // Columns are fixed: the widest title decides.
 #include "bench/table.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
-
-#include <fmt/format.h>
 
 namespace anchorhold::bench {
 namespace {
@@ -36,16 +36,17 @@ std::string heading(const Report& report) {
     return fmt::format(
         "{} image, {} CPU{}, {} MiB, disk {} MiB, command: {}\n"
         "{}, Linux {}, {} ({}), tick {} ms, phases of it {}, RCU {}\n",
-        work.image, work.cpus, work.cpus == 1 ? "" : "s", work.memory_bytes >> 20, work.disk_bytes >> 20, command,
-        at.version, at.kernel, at.cpu, at.kvm, static_cast<double>(at.tick_ns) / kMillisecond,
-        work.tick_phases, at.rcu);
+        work.image, work.cpus, work.cpus == 1 ? "" : "s", work.memory_bytes >> 20,
+        work.disk_bytes >> 20, command, at.version, at.kernel, at.cpu, at.kvm,
+        static_cast<double>(at.tick_ns) / kMillisecond, work.tick_phases, at.rcu);
 }
 
 std::string variant_table(const Report& report, const VariantResult& variant) {
-    std::string text = fmt::format(
-        "\n{:<{}}{:>{}}{:>{}}{:>{}}\n",
-        fmt::format("{}, {} starts, {}", variant.description.name, variant.starts.size(), milliseconds(report)),
-        kTitleWidth + 2, "min", kColumnWidth, "p50", kColumnWidth, "p99", kColumnWidth);
+    std::string text =
+        fmt::format("\n{:<{}}{:>{}}{:>{}}{:>{}}\n",
+                    fmt::format("{}, {} starts, {}", variant.description.name,
+                                variant.starts.size(), milliseconds(report)),
+                    kTitleWidth + 2, "min", kColumnWidth, "p50", kColumnWidth, "p99", kColumnWidth);
     PhaseInfo::Kind kind = PhaseInfo::Kind::kPart;
     for (const PhaseInfo& phase : phases()) {
         if (phase.kind != kind) {
@@ -62,15 +63,18 @@ std::string variant_table(const Report& report, const VariantResult& variant) {
     return text;
 }
 
-std::string ratio_line(std::string_view title, const Summary& ours, const Summary& theirs, double unit) {
+std::string ratio_line(std::string_view title, const Summary& ours, const Summary& theirs,
+                       double unit) {
     const double own = static_cast<double>(ours.p50);
     const double other = static_cast<double>(theirs.p50);
-    return fmt::format("  {:<{}}{:>{}.2f}{:>{}.2f}{:>{}}\n", title, kTitleWidth, own / unit, kColumnWidth,
-                       other / unit, kColumnWidth,
-                       own > 0 ? fmt::format("{:.2f}x", other / own) : std::string("-"), kColumnWidth);
+    return fmt::format("  {:<{}}{:>{}.2f}{:>{}.2f}{:>{}}\n", title, kTitleWidth, own / unit,
+                       kColumnWidth, other / unit, kColumnWidth,
+                       own > 0 ? fmt::format("{:.2f}x", other / own) : std::string("-"),
+                       kColumnWidth);
 }
 
-std::string ratio_table(const Report& report, const VariantResult& ours, const VariantResult& theirs) {
+std::string ratio_table(const Report& report, const VariantResult& ours,
+                        const VariantResult& theirs) {
     std::string text = fmt::format(
         "\n{:<{}}{:>{}}{:>{}}{:>{}}\n",
         fmt::format("{} against {}, medians, {}", theirs.description.name, ours.description.name,

@@ -7,8 +7,9 @@
 
 namespace anchorhold::bench {
 
-// One table per variant (minimum, median and 99th percentile of each phase, memory of the VMM), then the ratios of the medians to the
-// first variant's. Times in milliseconds, named virtual where the clock was. Ends with a newline.
+// One table per variant (minimum, median and 99th percentile of each phase, memory of the VMM),
+// then the ratios of the medians to the first variant's. Times in milliseconds, named virtual where
+// the clock was. Ends with a newline.
 [[nodiscard]] std::string table(const Report& report);
 
 }  // namespace anchorhold::bench

@@ -16,19 +16,21 @@
 namespace anchorhold::bench {
 
 struct VariantDescription {
-    std::string name;                       // "anchorhold", "qemu"
-    std::string version;                    // what the program says of itself
-    std::vector<std::string> command_line;  // as it is run; paths of descriptors as the program sees them
-    std::string configuration;              // the text of its configuration file; empty where there is none
+    std::string name;     // "anchorhold", "qemu"
+    std::string version;  // what the program says of itself
+    std::vector<std::string>
+        command_line;           // as it is run; paths of descriptors as the program sees them
+    std::string configuration;  // the text of its configuration file; empty where there is none
 };
 
-// Belongs to its event loop's thread. One VM at a time: start -> ready -> exec -> destroy -> ended, then start again. The
-// destructor leaves no process and no file.
+// Belongs to its event loop's thread. One VM at a time: start -> ready -> exec -> destroy -> ended,
+// then start again. The destructor leaves no process and no file.
 class Variant {
   public:
     struct Handlers {
         std::function<void()> on_ready;  // init has reported; exec streams can be opened
-        // Once per start, the last of its events, from the loop; `error` is one line, empty after destroy().
+        // Once per start, the last of its events, from the loop; `error` is one line, empty after
+        // destroy().
         std::function<void(const std::string& error)> on_end;
     };
 
@@ -39,7 +41,8 @@ class Variant {
 
     [[nodiscard]] virtual const VariantDescription& description() const = 0;
 
-    // Boots one; returns while the guest boots. After an error nothing runs and no handler is called.
+    // Boots one; returns while the guest boots. After an error nothing runs and no handler is
+    // called.
     virtual Status start(Handlers handlers) = 0;
     // A stream to init's exec listener, for exec/client.h. Only when ready.
     virtual Result<OwnFd> open_exec_stream() = 0;

@@ -1,11 +1,12 @@
-// How commands hang on the command line: each registers itself on the parser and leaves what to do when it was chosen.
+// How commands hang on the command line: each registers itself on the parser and leaves what to do
+// when it was chosen.
 #pragma once
+
+#include <CLI/CLI.hpp>
 
 #include <functional>
 #include <string>
 #include <vector>
-
-#include <CLI/CLI.hpp>
 
 #include "supervisor/installation.h"
 

@@ -23,7 +23,9 @@ sigset_t handled_signals() {
     return set;
 }
 
-bool asks_to_stop(int number) { return number == SIGINT || number == SIGTERM || number == SIGHUP; }
+bool asks_to_stop(int number) {
+    return number == SIGINT || number == SIGTERM || number == SIGHUP;
+}
 
 }  // namespace
 
@@ -61,8 +63,8 @@ void Foreground::attach(exec::ExecClient* client) {
 void Foreground::receive() {
     signalfd_siginfo info{};
     for (;;) {
-        const auto count = sys::read_some(
-            signals_.get(), std::as_writable_bytes(std::span(&info, size_t{1})));
+        const auto count =
+            sys::read_some(signals_.get(), std::as_writable_bytes(std::span(&info, size_t{1})));
         if (!count || count->value_or(0) != sizeof info) {
             return;
         }

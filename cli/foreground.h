@@ -1,5 +1,5 @@
-// A command in the foreground of our terminal: signals, window size, a second Ctrl-C, a time limit. The same whether the command
-// runs in a sandbox or we speak to ourselves in the emulated host.
+// A command in the foreground of our terminal: signals, window size, a second Ctrl-C, a time limit.
+// The same whether the command runs in a sandbox or we speak to ourselves in the emulated host.
 #pragma once
 
 #include <functional>
@@ -13,12 +13,13 @@
 
 namespace anchorhold::cli {
 
-// Signals of ours become the command's; SIGWINCH becomes a resize; the terminal is raw while one is attached.
+// Signals of ours become the command's; SIGWINCH becomes a resize; the terminal is raw while one is
+// attached.
 class Foreground {
   public:
     struct Options {
-        bool terminal = false;              // raw mode on standard input
-        std::function<void()> on_insist;    // a second SIGINT, SIGTERM or SIGHUP: stop at once
+        bool terminal = false;            // raw mode on standard input
+        std::function<void()> on_insist;  // a second SIGINT, SIGTERM or SIGHUP: stop at once
     };
 
     // Blocks the signals in this thread until destruction and takes the terminal.
@@ -27,7 +28,8 @@ class Foreground {
     Foreground(const Foreground&) = delete;
     Foreground& operator=(const Foreground&) = delete;
 
-    // From now on signals go to `client`, which must be detached before it is destroyed. Signals that came before are delivered.
+    // From now on signals go to `client`, which must be detached before it is destroyed. Signals
+    // that came before are delivered.
     void attach(exec::ExecClient* client);
     void detach() { client_ = nullptr; }
 

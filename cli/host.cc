@@ -13,7 +13,8 @@ bool host_has_kvm() {
     if (std::getenv(kInMachineVariable) != nullptr) {  // NOLINT(concurrency-mt-unsafe)
         return true;
     }
-    // A module reloaded with other parameters within one boot is rare; `anchorhold doctor` always probes anew.
+    // A module reloaded with other parameters within one boot is rare; `anchorhold doctor` always
+    // probes anew.
     const auto boot = sys::read_file("/proc/sys/kernel/random/boot_id", 64);
     const auto folder = machine::runtime_folder();
     if (!boot || !folder) {

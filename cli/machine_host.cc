@@ -1,11 +1,11 @@
 // ensure_running and one exec stream.
 #include "cli/machine_host.h"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 #include <iterator>
 #include <memory>
-
-#include <fmt/format.h>
 
 #include "base/event_loop.h"
 #include "base/log.h"
@@ -19,12 +19,14 @@
 namespace anchorhold::cli {
 namespace {
 
-// Where the installation is in the machine: the same layout below /usr as a package has (tools/machine-tree).
+// Where the installation is in the machine: the same layout below /usr as a package has
+// (tools/machine-tree).
 constexpr const char* kProgramThere = "/usr/bin/anchorhold";
 
 class ForegroundCommand {
   public:
-    ForegroundCommand(EventLoop& loop, const MachineCommand& command) : loop_(loop), command_(command) {}
+    ForegroundCommand(EventLoop& loop, const MachineCommand& command)
+        : loop_(loop), command_(command) {}
 
     Result<int> run(const machine::Machine& machine) {
         Foreground::Options options;
@@ -103,7 +105,9 @@ Result<machine::Machine> ensure_machine(const supervisor::Installation& installa
     auto machine = ANCHORHOLD_TRY(
         machine::ensure_running(options, [](std::string_view line) { print_error(line); }));
     if (machine.started_now) {
-        print_error("no usable KVM here: sandboxes run in an emulated host, which is not a security boundary");
+        print_error(
+            "no usable KVM here: sandboxes run in an emulated host, which is not a security "
+            "boundary");
     }
     return machine;
 }

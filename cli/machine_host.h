@@ -11,9 +11,11 @@
 
 namespace anchorhold::cli {
 
-// Finds or starts the machine; says what takes long on stderr, and once that it is not a security boundary when it was started.
-[[nodiscard]] Result<machine::Machine> ensure_machine(const supervisor::Installation& installation,
-                                                      machine::Flavour flavour = machine::Flavour::kNormal);
+// Finds or starts the machine; says what takes long on stderr, and once that it is not a security
+// boundary when it was started.
+[[nodiscard]] Result<machine::Machine> ensure_machine(
+    const supervisor::Installation& installation,
+    machine::Flavour flavour = machine::Flavour::kNormal);
 
 struct MachineCommand {
     std::vector<std::string> argv;
@@ -22,7 +24,8 @@ struct MachineCommand {
     int output = 1;  // descriptor that the command's standard output goes to
 };
 
-// Runs a command there in our foreground: our streams, our signals, our terminal. Returns its exit status; errors are printed.
+// Runs a command there in our foreground: our streams, our signals, our terminal. Returns its exit
+// status; errors are printed.
 [[nodiscard]] int run_in(const machine::Machine& machine, const MachineCommand& command);
 
 // The same for `anchorhold <arguments>`.

@@ -1,12 +1,12 @@
 // The command line: parse, choose, run. Commands are in commands/, one file each.
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <functional>
 #include <string>
 #include <vector>
-
-#include <CLI/CLI.hpp>
 
 #include "base/log.h"
 #include "cli/command.h"
@@ -19,8 +19,10 @@ namespace anchorhold::cli {
 namespace {
 
 constexpr const char* kFooter =
-    "Exit status of run: the command's own; 128+n when signal n killed it; 124 timed out; 125 anchorhold failed; 126 cannot be "
-    "executed; 127 not found.\nEnvironment: ANCHORHOLD_LOG=debug|info|warning|error|off, ANCHORHOLD_LIBRARY=<folder of the VMM, "
+    "Exit status of run: the command's own; 128+n when signal n killed it; 124 timed out; 125 "
+    "anchorhold failed; 126 cannot be "
+    "executed; 127 not found.\nEnvironment: ANCHORHOLD_LOG=debug|info|warning|error|off, "
+    "ANCHORHOLD_LIBRARY=<folder of the VMM, "
     "kernel and images>, XDG_CACHE_HOME, XDG_RUNTIME_DIR.";
 
 // Everything after the first "--" is the sandboxed command's and none of the parser's business.
@@ -49,7 +51,8 @@ int parse_and_run(int argc, char** argv) {
         return kExitFailed;
     }
     SplitArguments arguments = split(argc, argv);
-    CLI::App app("anchorhold: runs AI agents in microVMs with one window, and a supervisor at the window");
+    CLI::App app(
+        "anchorhold: runs AI agents in microVMs with one window, and a supervisor at the window");
     app.set_version_flag("--version", std::string("anchorhold ") + kVersion);
     app.require_subcommand(1);
     app.footer(kFooter);
@@ -66,7 +69,8 @@ int parse_and_run(int argc, char** argv) {
     } catch (const CLI::Success& wanted) {
         return app.exit(wanted);  // --help, --version
     } catch (const CLI::ExtrasError& error) {
-        print_error(std::string(error.what()) + "; a command goes after -- (see anchorhold --help)");
+        print_error(std::string(error.what()) +
+                    "; a command goes after -- (see anchorhold --help)");
         return kExitFailed;
     } catch (const CLI::ParseError& error) {
         print_error(std::string(error.what()) + " (see anchorhold --help)");
@@ -78,4 +82,6 @@ int parse_and_run(int argc, char** argv) {
 }  // namespace
 }  // namespace anchorhold::cli
 
-int main(int argc, char** argv) { return anchorhold::cli::parse_and_run(argc, argv); }
+int main(int argc, char** argv) {
+    return anchorhold::cli::parse_and_run(argc, argv);
+}

@@ -1,9 +1,9 @@
 // Progress on stderr.
 #include "cli/progress.h"
 
-#include <cstdio>
-
 #include <fmt/format.h>
+
+#include <cstdio>
 
 #include "cli/terminal.h"
 #include "cli/text.h"
@@ -13,12 +13,16 @@ namespace {
 
 using namespace std::chrono_literals;
 
-void say(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stderr); }
+void say(const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+}
 
 }  // namespace
 
 Progress::Progress(EventLoop& loop, std::string what)
-    : loop_(loop), what_(std::move(what)), begin_(loop.clock().now()),
+    : loop_(loop),
+      what_(std::move(what)),
+      begin_(loop.clock().now()),
       timer_(loop.add_timer(2s, [this] { tick(); })) {}
 
 Progress::~Progress() {
@@ -26,7 +30,8 @@ Progress::~Progress() {
     if (shown_ == Shown::kOnTerminal) {
         say("\r\x1b[K");
     } else if (shown_ == Shown::kAsLine) {
-        say(fmt::format("anchorhold: {}: {}\n", what_, display_duration(loop_.clock().now() - begin_)));
+        say(fmt::format("anchorhold: {}: {}\n", what_,
+                        display_duration(loop_.clock().now() - begin_)));
     }
 }
 

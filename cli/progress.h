@@ -7,8 +7,8 @@
 
 namespace anchorhold::cli {
 
-// Writes to stderr. On a terminal the line is redrawn every second and erased at the end; elsewhere it is written when the two
-// seconds are over and once more, with the whole time, at the end.
+// Writes to stderr. On a terminal the line is redrawn every second and erased at the end; elsewhere
+// it is written when the two seconds are over and once more, with the whole time, at the end.
 class Progress {
   public:
     Progress(EventLoop& loop, std::string what);

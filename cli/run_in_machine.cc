@@ -25,11 +25,13 @@ Result<int> run_there(const supervisor::Installation& installation, const RunOpt
     const machine::Machine machine = ANCHORHOLD_TRY(ensure_machine(installation));
     std::vector<machine::SharedFile> lent;
     if (image_is_path) {
-        lent.push_back(ANCHORHOLD_TRY(machine::SharedFile::lend(machine.status.share(), options.sandbox.image)));
+        lent.push_back(ANCHORHOLD_TRY(
+            machine::SharedFile::lend(machine.status.share(), options.sandbox.image)));
         there.sandbox.image = lent.back().inside();
     }
     if (!options.sandbox.kernel.empty()) {
-        lent.push_back(ANCHORHOLD_TRY(machine::SharedFile::lend(machine.status.share(), options.sandbox.kernel)));
+        lent.push_back(ANCHORHOLD_TRY(
+            machine::SharedFile::lend(machine.status.share(), options.sandbox.kernel)));
         there.sandbox.kernel = lent.back().inside();
     }
     MachineCommand command = ourselves(to_arguments(there));

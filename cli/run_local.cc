@@ -1,13 +1,14 @@
-// starting -> running -> ending: the sandbox is destroyed as soon as the command's last byte was written.
+// starting -> running -> ending: the sandbox is destroyed as soon as the command's last byte was
+// written.
 #include "cli/run_local.h"
+
+#include <fmt/format.h>
 
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
-
-#include <fmt/format.h>
 
 #include "base/event_loop.h"
 #include "base/log.h"
@@ -29,7 +30,8 @@ constexpr Duration kLastWords = 2s;     // how long a lost stream waits for the 
 
 class LocalRun {
   public:
-    LocalRun(EventLoop& loop, const supervisor::Installation& installation, const RunOptions& options)
+    LocalRun(EventLoop& loop, const supervisor::Installation& installation,
+             const RunOptions& options)
         : loop_(loop), installation_(installation), options_(options) {}
 
     int run() {
@@ -63,7 +65,8 @@ class LocalRun {
         }
         sandbox_ = ANCHORHOLD_TRY(supervisor::Sandbox::start(
             loop_, installation_, options_.sandbox,
-            {[this] { start_command(); }, [this](const std::string& error) { sandbox_ended(error); },
+            {[this] { start_command(); },
+             [this](const std::string& error) { sandbox_ended(error); },
              [](std::string_view bytes) { std::fwrite(bytes.data(), 1, bytes.size(), stderr); }}));
         return {};
     }
@@ -113,9 +116,10 @@ class LocalRun {
             return;
         }
         report_.take(std::get<exec::Exited>(outcome));
-        finish(exit_status(outcome), report_.out_of_memory
-                                         ? "the command was killed: the sandbox is out of memory (--memory)"
-                                         : "");
+        finish(exit_status(outcome),
+               report_.out_of_memory
+                   ? "the command was killed: the sandbox is out of memory (--memory)"
+                   : "");
     }
 
     void sandbox_ended(const std::string& error) {
@@ -126,7 +130,9 @@ class LocalRun {
         done_ = true;
     }
 
-    void insist() { finish(kExitSignalBase + foreground_->stop_signal(), "interrupted: the sandbox was killed"); }
+    void insist() {
+        finish(kExitSignalBase + foreground_->stop_signal(), "interrupted: the sandbox was killed");
+    }
 
     [[nodiscard]] std::string timeout_text() const {
         return fmt::format("the command took longer than its --timeout and was ended");

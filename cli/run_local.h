@@ -6,7 +6,8 @@
 
 namespace anchorhold::cli {
 
-// Runs the command and returns the exit status of the whole (cli/exit_status.h). Errors are printed to stderr, one line.
+// Runs the command and returns the exit status of the whole (cli/exit_status.h). Errors are printed
+// to stderr, one line.
 int run_local(const supervisor::Installation& installation, const RunOptions& options);
 
 }  // namespace anchorhold::cli

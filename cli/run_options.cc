@@ -7,8 +7,7 @@ namespace anchorhold::cli {
 
 std::vector<std::string> to_arguments(const RunOptions& options) {
     const supervisor::SandboxSpec& sandbox = options.sandbox;
-    std::vector<std::string> arguments = {"run",
-                                          "--image=" + sandbox.image,
+    std::vector<std::string> arguments = {"run", "--image=" + sandbox.image,
                                           fmt::format("--cpus={}", sandbox.cpus),
                                           fmt::format("--memory={}", sandbox.memory_bytes),
                                           fmt::format("--disk={}", sandbox.disk_bytes)};

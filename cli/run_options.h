@@ -19,11 +19,12 @@ struct RunOptions {
     bool interactive = false;              // stdin is the command's
     bool terminal = false;                 // under a pseudo-terminal; implies interactive
     std::optional<Duration> timeout;
-    bool quiet = false;                    // no progress lines
-    bool json = false;                     // one line of JSON about the run, on stderr, when it ends
+    bool quiet = false;  // no progress lines
+    bool json = false;   // one line of JSON about the run, on stderr, when it ends
 };
 
-// The arguments that make another `anchorhold` do the same; sandbox.image and sandbox.kernel as given here.
+// The arguments that make another `anchorhold` do the same; sandbox.image and sandbox.kernel as
+// given here.
 [[nodiscard]] std::vector<std::string> to_arguments(const RunOptions& options);
 
 }  // namespace anchorhold::cli

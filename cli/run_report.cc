@@ -1,10 +1,10 @@
 // The last line of a run.
 #include "cli/run_report.h"
 
-#include <cstdio>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include <cstdio>
 
 namespace anchorhold::cli {
 namespace {
@@ -33,9 +33,11 @@ void RunReport::print(bool json, const supervisor::Timeline* timeline) const {
     }
     nlohmann::ordered_json report;
     report["exit_status"] = status;
-    report["signal"] = signal == 0 ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(signal);
+    report["signal"] =
+        signal == 0 ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(signal);
     report["out_of_memory"] = out_of_memory;
-    report["error"] = error.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(error);
+    report["error"] =
+        error.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(error);
     if (timeline != nullptr) {
         const supervisor::Timeline& t = *timeline;
         report["milliseconds"] = {{"prepare", milliseconds(t.requested, t.spawned)},
@@ -47,7 +49,8 @@ void RunReport::print(bool json, const supervisor::Timeline* timeline) const {
                                   {"exec", milliseconds(t.init_ready, t.exec)},
                                   {"first_byte", milliseconds(t.requested, t.first_byte)}};
     }
-    const std::string line = report.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
+    const std::string line =
+        report.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
     std::fwrite(line.data(), 1, line.size(), stderr);
 }
 

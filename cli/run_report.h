@@ -1,4 +1,5 @@
-// How a run ended, for people (one line on stderr, only when something failed) and for programs (--json).
+// How a run ended, for people (one line on stderr, only when something failed) and for programs
+// (--json).
 #pragma once
 
 #include <string>

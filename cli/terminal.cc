@@ -21,7 +21,8 @@ namespace {
     ::setsid();  // out of reach of Ctrl-C and of a kill of our process group
     sigset_t all;
     sigfillset(&all);
-    ::sigprocmask(SIG_BLOCK, &all, nullptr);  // SIGTTOU too: tcsetattr from the background is what we are for
+    ::sigprocmask(SIG_BLOCK, &all,
+                  nullptr);  // SIGTTOU too: tcsetattr from the background is what we are for
     ::dup2(terminal, 0);
     ::dup2(lifeline, 1);
     ::syscall(SYS_close_range, 2, ~0U, 0);
@@ -38,7 +39,9 @@ namespace {
 
 }  // namespace
 
-bool is_terminal(int fd) { return ::isatty(fd) == 1; }
+bool is_terminal(int fd) {
+    return ::isatty(fd) == 1;
+}
 
 TerminalSize terminal_size(int fd) {
     winsize size{};

@@ -21,8 +21,8 @@ struct TerminalSize {
 // 24 x 80 where the terminal does not say.
 [[nodiscard]] TerminalSize terminal_size(int fd);
 
-// Raw mode from construction to destruction. A small guardian process waits beside us: when we die without a
-// destructor (SIGKILL, abort) it restores the terminal and ends.
+// Raw mode from construction to destruction. A small guardian process waits beside us: when we die
+// without a destructor (SIGKILL, abort) it restores the terminal and ends.
 class RawTerminal {
   public:
     // `fd` is borrowed and must be a terminal.
@@ -40,7 +40,8 @@ class RawTerminal {
 
     int fd_;
     termios found_;
-    OwnFd lifeline_;  // the guardian's sign that we live; a byte on it means that we have restored the terminal
+    OwnFd lifeline_;  // the guardian's sign that we live; a byte on it means that we have restored
+                      // the terminal
     pid_t guardian_;
 };
 

@@ -50,7 +50,8 @@ void cannot_start(const Error& error) {
     // itself.
     const std::string line =
         "<0>anchorhold-init: cannot start: " + log::escaped(error.message) + "\n";
-    // Our stderr is the kernel's log too once there is a /dev, and the only way to it once the root was switched.
+    // Our stderr is the kernel's log too once there is a /dev, and the only way to it once the root
+    // was switched.
     const OwnFd log(::open("/dev/kmsg", O_WRONLY | O_CLOEXEC));
     [[maybe_unused]] const Status told =
         sys::write_all(log.valid() ? log.get() : STDERR_FILENO, line);

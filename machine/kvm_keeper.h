@@ -1,8 +1,9 @@
 // One VM that never runs, for as long as the machine does.
 //
-// KVM patches the running kernel when its first VM comes and when its last one goes (preemption notifiers, virtualisation
-// enabled on each processor), and when the first LAPIC is switched off or the last one on. Under multi-threaded TCG such a patch can
-// be seen half done by another processor, which then dies of the breakpoint that the patch goes through. A host with tenants
+// KVM patches the running kernel when its first VM comes and when its last one goes (preemption
+// notifiers, virtualisation enabled on each processor), and when the first LAPIC is switched off or
+// the last one on. Under multi-threaded TCG such a patch can be seen half done by another
+// processor, which then dies of the breakpoint that the patch goes through. A host with tenants
 // never sees these moments either: some VM is always there.
 #pragma once
 

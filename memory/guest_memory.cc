@@ -48,24 +48,25 @@ Result<std::unique_ptr<GuestMemory>> GuestMemory::map(OwnFd memfd, uint64_t byte
         return fail("guest memory: the file has " + std::to_string(file_size) + " bytes, " +
                     std::to_string(bytes) + " are needed");
     }
-    // Huge pages need guest and host addresses that agree in their low 21 bits, so the range is reserved with slack first.
+    // Huge pages need guest and host addresses that agree in their low 21 bits, so the range is
+    // reserved with slack first.
     auto reservation = OwnMapping::map(bytes + kHugePageSize, PROT_NONE,
                                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
     if (!reservation) {
         return tl::unexpected(reservation.error().within("guest memory"));
     }
-    const uint64_t slack =
-        -reinterpret_cast<uintptr_t>(reservation->data()) & (kHugePageSize - 1);
+    const uint64_t slack = -reinterpret_cast<uintptr_t>(reservation->data()) & (kHugePageSize - 1);
     std::byte* const host = reservation->data() + slack;
     const int flags = (sharing == Sharing::kShared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE;
     if (::mmap(host, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, memfd.get(), 0) ==
         MAP_FAILED) {
         return fail_errno("mmap", "guest memory");
     }
-    // A third of a cold start is page faults. A host that does not grant huge pages to memfds serves small ones.
+    // A third of a cold start is page faults. A host that does not grant huge pages to memfds
+    // serves small ones.
     ::madvise(host, bytes, MADV_HUGEPAGE);
-    return std::unique_ptr<GuestMemory>(new GuestMemory(
-        std::move(memfd), std::move(*reservation), std::span(host, bytes), sharing));
+    return std::unique_ptr<GuestMemory>(new GuestMemory(std::move(memfd), std::move(*reservation),
+                                                        std::span(host, bytes), sharing));
 }
 
 const Region* GuestMemory::region_of(GuestAddress address, uint64_t length) const {
@@ -161,7 +162,8 @@ Result<uint64_t> GuestMemory::discard(GuestRange range) const {
         }
         return length;
     }
-    // Dropping private copies would bring the file's bytes back: fresh anonymous pages take their place.
+    // Dropping private copies would bring the file's bytes back: fresh anonymous pages take their
+    // place.
     void* const place = region->host + first;
     void* const fresh = ::mmap(place, length, PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);

@@ -1,4 +1,5 @@
-// The guest's RAM: one memfd, mapped once, and the only checked way from a guest address to its bytes.
+// The guest's RAM: one memfd, mapped once, and the only checked way from a guest address to its
+// bytes.
 #pragma once
 
 #include <atomic>
@@ -26,28 +27,31 @@ constexpr uint64_t kHugePageSize = 2 << 20;
 // The most RAM a guest may have: half of the 46-bit physical space of common hosts.
 constexpr uint64_t kMaxMemory = uint64_t{1} << 45;
 
-// How guest memory relates to its memfd: kShared writes reach the file, kPrivate ones are copies of this process.
+// How guest memory relates to its memfd: kShared writes reach the file, kPrivate ones are copies of
+// this process.
 enum class Sharing : uint8_t { kShared, kPrivate };
 
 // One contiguous piece of RAM: what KVM_SET_USER_MEMORY_REGION wants to know.
 struct Region {
-    uint32_t slot = 0;         // KVM slot number, from 0
-    GuestAddress guest;        // page-aligned
+    uint32_t slot = 0;          // KVM slot number, from 0
+    GuestAddress guest;         // page-aligned
     std::byte* host = nullptr;  // valid as long as the GuestMemory
-    uint64_t size = 0;         // bytes, a multiple of the page size
-    uint64_t file_offset = 0;  // where this piece starts in the memfd
+    uint64_t size = 0;          // bytes, a multiple of the page size
+    uint64_t file_offset = 0;   // where this piece starts in the memfd
 
     [[nodiscard]] GuestRange range() const { return {guest, size}; }
 };
 
-// Guest bytes may change under the reader at any time (vCPUs run): copy once, validate the copy, use the copy.
-// Thread-safe: immutable after creation, and accesses race only with the guest.
+// Guest bytes may change under the reader at any time (vCPUs run): copy once, validate the copy,
+// use the copy. Thread-safe: immutable after creation, and accesses race only with the guest.
 class GuestMemory {
   public:
-    // `bytes` of zeroed RAM, shared mapping: below the hole first, the rest from 4 GiB. Must be a multiple of the page
-    // size and at most kMaxMemory. Nothing is reserved: pages cost when touched.
+    // `bytes` of zeroed RAM, shared mapping: below the hole first, the rest from 4 GiB. Must be a
+    // multiple of the page size and at most kMaxMemory. Nothing is reserved: pages cost when
+    // touched.
     static Result<std::unique_ptr<GuestMemory>> create(uint64_t bytes);
-    // The same layout over an existing memfd of at least `bytes` (a template's). Takes the descriptor.
+    // The same layout over an existing memfd of at least `bytes` (a template's). Takes the
+    // descriptor.
     static Result<std::unique_ptr<GuestMemory>> map(OwnFd memfd, uint64_t bytes, Sharing sharing);
 
     [[nodiscard]] std::span<const Region> regions() const { return regions_; }
@@ -55,9 +59,10 @@ class GuestMemory {
     [[nodiscard]] int fd() const { return memfd_.get(); }
     [[nodiscard]] Sharing sharing() const { return sharing_; }
 
-    // The host bytes of [address, address + length); nothing when any byte is outside one region. An empty range inside
-    // RAM is an empty span. Valid as long as this object.
-    [[nodiscard]] std::optional<std::span<std::byte>> slice(GuestAddress address, uint64_t length) const;
+    // The host bytes of [address, address + length); nothing when any byte is outside one region.
+    // An empty range inside RAM is an empty span. Valid as long as this object.
+    [[nodiscard]] std::optional<std::span<std::byte>> slice(GuestAddress address,
+                                                            uint64_t length) const;
 
     // The guest's name for bytes that slice() gave out; nothing when they are not guest memory.
     [[nodiscard]] std::optional<GuestRange> range_of(std::span<const std::byte> bytes) const;
@@ -84,12 +89,14 @@ class GuestMemory {
         return write(address, std::as_bytes(std::span(&value, 1)));
     }
 
-    // Ring indices: 16-bit, aligned, with acquire and release order. Nothing or false outside RAM or misaligned.
+    // Ring indices: 16-bit, aligned, with acquire and release order. Nothing or false outside RAM
+    // or misaligned.
     [[nodiscard]] std::optional<uint16_t> load_acquire(GuestAddress address) const;
     [[nodiscard]] bool store_release(GuestAddress address, uint16_t value) const;
 
-    // Gives the whole pages inside `range` back to the host; they read as zeros after. The edges that are no whole page
-    // stay. Returns the bytes given back; an error when the range is not RAM or the host refuses.
+    // Gives the whole pages inside `range` back to the host; they read as zeros after. The edges
+    // that are no whole page stay. Returns the bytes given back; an error when the range is not RAM
+    // or the host refuses.
     Result<uint64_t> discard(GuestRange range) const;
 
   private:

@@ -1,9 +1,9 @@
 // Length-prefixed frames.
 #include "proto/frame.h"
 
-#include <cstring>
-
 #include <google/protobuf/stubs/logging.h>
+
+#include <cstring>
 
 #include "base/check.h"
 #include "base/endian.h"
@@ -11,7 +11,8 @@
 namespace anchorhold::proto {
 namespace {
 
-// The library would write to our stderr what a guest made it complain about; parse() tells its caller.
+// The library would write to our stderr what a guest made it complain about; parse() tells its
+// caller.
 [[maybe_unused]] auto* const former_log_handler = google::protobuf::SetLogHandler(nullptr);
 
 }  // namespace
@@ -22,8 +23,8 @@ void append_frame(std::string& out, const google::protobuf::MessageLite& message
     const size_t start = out.size();
     out.resize(start + kFrameHeaderSize + size);
     std::memcpy(out.data() + start, &length, kFrameHeaderSize);
-    ANCHORHOLD_CHECK(message.SerializeToArray(out.data() + start + kFrameHeaderSize,
-                                              static_cast<int>(size)));
+    ANCHORHOLD_CHECK(
+        message.SerializeToArray(out.data() + start + kFrameHeaderSize, static_cast<int>(size)));
 }
 
 void FrameReader::feed(std::span<const std::byte> bytes) {

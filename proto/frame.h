@@ -1,5 +1,8 @@
-// Framing of protobuf messages on a byte stream: a 32-bit little-endian length, then that many bytes.
+// Framing of protobuf messages on a byte stream: a 32-bit little-endian length, then that many
+// bytes.
 #pragma once
+
+#include <google/protobuf/message_lite.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -8,19 +11,19 @@
 #include <string>
 #include <string_view>
 
-#include <google/protobuf/message_lite.h>
-
 #include "base/result.h"
 
 namespace anchorhold::proto {
 
 constexpr size_t kFrameHeaderSize = 4;
 
-// Bounds, in bytes of the message. A longer length prefix ends the stream before anything is allocated for it.
+// Bounds, in bytes of the message. A longer length prefix ends the stream before anything is
+// allocated for it.
 constexpr size_t kMaxControlFrame = 4096;
 constexpr size_t kMaxStdioChunk = 64 * 1024;
 constexpr size_t kMaxExecServerFrame = kMaxStdioChunk + 1024;
-constexpr size_t kMaxExecClientFrame = 4 * 1024 * 1024;  // ExecStart carries argv and the environment
+constexpr size_t kMaxExecClientFrame =
+    4 * 1024 * 1024;  // ExecStart carries argv and the environment
 
 // See exec.proto: how much stdin may be on the way.
 constexpr size_t kStdinWindow = 256 * 1024;
@@ -35,11 +38,13 @@ class FrameReader {
 
     void feed(std::span<const std::byte> bytes);
 
-    // The next whole message's bytes, valid until the next call of any member; nullopt when more must arrive first.
-    // An error when the other side announced more than the bound: the stream cannot be used any further.
+    // The next whole message's bytes, valid until the next call of any member; nullopt when more
+    // must arrive first. An error when the other side announced more than the bound: the stream
+    // cannot be used any further.
     Result<std::optional<std::string_view>> next();
 
-    // Bytes held that are not a whole frame yet; non-zero at end of file means that a frame was cut.
+    // Bytes held that are not a whole frame yet; non-zero at end of file means that a frame was
+    // cut.
     [[nodiscard]] size_t buffered() const { return buffer_.size() - consumed_; }
 
   private:

@@ -2,13 +2,12 @@
 #include "supervisor/disk_template.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "base/checked_math.h"
 #include "base/endian.h"
@@ -77,7 +76,9 @@ Status pack_disk(int disk, const std::string& path) {
         }
         const auto length = static_cast<size_t>(position - data);
         if (packed.size() + length > kMaxPackedBytes) {
-            return fail("the empty file system has too much in it; was it made on a file system without holes?");
+            return fail(
+                "the empty file system has too much in it; was it made on a file system without "
+                "holes?");
         }
         append(packed, PackedExtent{static_cast<uint64_t>(data), length});
         std::vector<std::byte> bytes(length);
@@ -98,7 +99,8 @@ Status unpack_disk(const std::string& path, int disk, uint64_t disk_bytes) {
         if (!take(rest, extent) || extent.length > rest.size()) {
             return fail(path + ": cut off; run the set-up again");
         }
-        const auto end = (Checked<uint64_t>(extent.offset) + Checked<uint64_t>(extent.length)).value();
+        const auto end =
+            (Checked<uint64_t>(extent.offset) + Checked<uint64_t>(extent.length)).value();
         if (!end || *end > disk_bytes) {
             return fail(path + ": an extent lies outside the disk; run the set-up again");
         }

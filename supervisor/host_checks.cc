@@ -1,6 +1,7 @@
 // One function per setting; each reads a file and knows what it means.
 #include "supervisor/host_checks.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,8 +9,6 @@
 #include <charconv>
 #include <optional>
 #include <sstream>
-
-#include <fmt/format.h>
 
 #include "base/sys.h"
 
@@ -30,8 +29,10 @@ std::optional<std::string> read_setting(const HostRoot& root, const std::string&
     return std::move(*content);
 }
 
-// Whether the file system of `type` is mounted with `option`; nullopt when it is not mounted at all.
-std::optional<bool> mounted_with(const HostRoot& root, std::string_view type, std::string_view option) {
+// Whether the file system of `type` is mounted with `option`; nullopt when it is not mounted at
+// all.
+std::optional<bool> mounted_with(const HostRoot& root, std::string_view type,
+                                 std::string_view option) {
     const auto mounts = sys::read_file(root.path + "/proc/self/mounts");
     if (!mounts) {
         return std::nullopt;
@@ -43,7 +44,9 @@ std::optional<bool> mounted_with(const HostRoot& root, std::string_view type, st
         std::string device, target, kind, options;
         fields >> device >> target >> kind >> options;
         if (kind == type) {
-            found = found.value_or(false) || ("," + options + ",").find("," + std::string(option) + ",") != std::string::npos;
+            found =
+                found.value_or(false) ||
+                ("," + options + ",").find("," + std::string(option) + ",") != std::string::npos;
         }
     }
     return found;
@@ -59,7 +62,9 @@ HostCheck check_cgroup(const HostRoot& root) {
     check.verdict = *favoured ? Verdict::kOk : Verdict::kSlow;
     check.found = *favoured ? "on" : "off";
     if (!*favoured) {
-        check.matters = "moving a VMM into its cgroup waits for an RCU grace period, up to tens of milliseconds";
+        check.matters =
+            "moving a VMM into its cgroup waits for an RCU grace period, up to tens of "
+            "milliseconds";
         check.remedy = "mount -o remount,favordynmods /sys/fs/cgroup";
     }
     return check;
@@ -76,8 +81,11 @@ HostCheck check_rcu(const HostRoot& root) {
     check.verdict = on ? Verdict::kOk : Verdict::kSlow;
     check.found = on ? "on" : "off";
     if (!on) {
-        check.matters = "KVM_CREATE_VM waits for ordinary grace periods: about 10 ms of every start instead of 0.6";
-        check.remedy = "echo 1 > /sys/kernel/rcu_expedited   (or boot with rcupdate.rcu_expedited=1)";
+        check.matters =
+            "KVM_CREATE_VM waits for ordinary grace periods: about 10 ms of every start instead of "
+            "0.6";
+        check.remedy =
+            "echo 1 > /sys/kernel/rcu_expedited   (or boot with rcupdate.rcu_expedited=1)";
     }
     return check;
 }
@@ -93,9 +101,12 @@ HostCheck check_nx_huge_pages(const HostRoot& root) {
     const bool off = *value == "N" || *value == "off" || *value == "never" || *value == "0";
     check.verdict = off ? Verdict::kOk : Verdict::kSlow;
     if (!off) {
-        check.matters = "each VM starts a worker thread and large pages are split; needed only on CPUs with the iTLB multihit bug";
-        check.remedy = "grep . /sys/devices/system/cpu/vulnerabilities/itlb_multihit; where it says "
-                       "\"Not affected\": echo never > /sys/module/kvm/parameters/nx_huge_pages";
+        check.matters =
+            "each VM starts a worker thread and large pages are split; needed only on CPUs with "
+            "the iTLB multihit bug";
+        check.remedy =
+            "grep . /sys/devices/system/cpu/vulnerabilities/itlb_multihit; where it says "
+            "\"Not affected\": echo never > /sys/module/kvm/parameters/nx_huge_pages";
     }
     return check;
 }
@@ -104,7 +115,8 @@ HostCheck check_halt_polling(const HostRoot& root) {
     HostCheck check{"kvm.halt_poll_ns", Verdict::kUnknown, "", "", ""};
     const auto value = read_setting(root, "sys/module/kvm/parameters/halt_poll_ns");
     uint64_t nanoseconds = 0;
-    if (!value || std::from_chars(value->data(), value->data() + value->size(), nanoseconds).ec != std::errc()) {
+    if (!value || std::from_chars(value->data(), value->data() + value->size(), nanoseconds).ec !=
+                      std::errc()) {
         check.found = "kvm is not loaded";
         return check;
     }
@@ -112,7 +124,8 @@ HostCheck check_halt_polling(const HostRoot& root) {
     check.verdict = nanoseconds == 0 ? Verdict::kSlow : Verdict::kOk;
     if (nanoseconds == 0) {
         check.matters = "each short wait of a guest costs a sleep and a wake-up of its vCPU thread";
-        check.remedy = "echo 200000 > /sys/module/kvm/parameters/halt_poll_ns   (0 suits dense idle fleets)";
+        check.remedy =
+            "echo 200000 > /sys/module/kvm/parameters/halt_poll_ns   (0 suits dense idle fleets)";
     }
     return check;
 }
@@ -126,12 +139,19 @@ HostCheck check_huge_pages(const HostRoot& root) {
     }
     const size_t begin = value->find('[');
     const size_t end = value->find(']');
-    check.found = begin < end && end != std::string::npos ? value->substr(begin + 1, end - begin - 1) : *value;
-    const bool on = check.found == "advise" || check.found == "always" || check.found == "within_size" || check.found == "force";
+    check.found = begin < end && end != std::string::npos
+                      ? value->substr(begin + 1, end - begin - 1)
+                      : *value;
+    const bool on = check.found == "advise" || check.found == "always" ||
+                    check.found == "within_size" || check.found == "force";
     check.verdict = on ? Verdict::kOk : Verdict::kSlow;
     if (!on) {
-        check.matters = "guest memory comes in pages of 4 KiB: loading and booting a kernel takes about twice as long";
-        check.remedy = "echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled   (never saves up to 8 MiB a sandbox)";
+        check.matters =
+            "guest memory comes in pages of 4 KiB: loading and booting a kernel takes about twice "
+            "as long";
+        check.remedy =
+            "echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled   (never saves up to "
+            "8 MiB a sandbox)";
     }
     return check;
 }
@@ -149,13 +169,15 @@ HostCheck check_file(const std::string& name, const std::string& path, const std
 }  // namespace
 
 std::vector<HostCheck> check_kernel_settings(const HostRoot& root) {
-    return {check_cgroup(root), check_rcu(root), check_nx_huge_pages(root), check_halt_polling(root),
-            check_huge_pages(root)};
+    return {check_cgroup(root), check_rcu(root), check_nx_huge_pages(root),
+            check_halt_polling(root), check_huge_pages(root)};
 }
 
 std::vector<HostCheck> check_installation(const Installation& installation) {
-    const std::string remedy = "build it with ./tools/dev setup, or install the anchorhold package again";
-    return {check_file("VMM", installation.vmm, remedy), check_file("guest init", installation.initrd, remedy),
+    const std::string remedy =
+        "build it with ./tools/dev setup, or install the anchorhold package again";
+    return {check_file("VMM", installation.vmm, remedy),
+            check_file("guest init", installation.initrd, remedy),
             check_file("guest kernel", installation.kernel, remedy),
             check_file("image tiny", installation.image_path("tiny"), remedy)};
 }

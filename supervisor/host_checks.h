@@ -15,7 +15,7 @@ struct HostCheck {
         kMissing,  // sandboxes cannot run
         kUnknown,  // this kernel does not say
     };
-    std::string name;     // "RCU expediting"
+    std::string name;  // "RCU expediting"
     Verdict verdict = Verdict::kUnknown;
     std::string found;    // "off"
     std::string matters;  // why, in one sentence; empty when kOk needs no word

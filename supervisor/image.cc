@@ -1,14 +1,14 @@
-// The EROFS superblock is read here only to say what is wrong with a file; the guest's kernel is who trusts it.
+// The EROFS superblock is read here only to say what is wrong with a file; the guest's kernel is
+// who trusts it.
 #include "supervisor/image.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 
 #include <array>
 #include <cstddef>
 #include <cstring>
 #include <span>
-
-#include <fmt/format.h>
 
 #include "base/endian.h"
 #include "base/sys.h"
@@ -35,7 +35,8 @@ static_assert(sizeof(ErofsSuperblock) == 48);
 constexpr uint32_t kErofsMagic = 0xE0F5E1E2;
 constexpr uint64_t kSuperblockOffset = 1024;
 
-// A FIFO without a writer must be refused, not waited for; regular files and block devices do not mind.
+// A FIFO without a writer must be refused, not waited for; regular files and block devices do not
+// mind.
 constexpr int kOpenFlags = O_RDONLY | O_NONBLOCK;
 
 }  // namespace
@@ -43,12 +44,13 @@ constexpr int kOpenFlags = O_RDONLY | O_NONBLOCK;
 Result<OwnFd> open_image(const std::string& path) {
     auto image = sys::open(path, kOpenFlags);
     if (!image) {
-        return tl::unexpected(Error{"image " + path + ": " + errno_text(image.error().code),
-                                    image.error().code});
+        return tl::unexpected(
+            Error{"image " + path + ": " + errno_text(image.error().code), image.error().code});
     }
     const uint64_t size = ANCHORHOLD_TRY(sys::file_size(image->get(), "image " + path));
     if (size < kSuperblockOffset + 128) {
-        return fail(fmt::format("image {}: {} bytes are too few for an EROFS file system", path, size));
+        return fail(
+            fmt::format("image {}: {} bytes are too few for an EROFS file system", path, size));
     }
     ErofsSuperblock superblock;
     ANCHORHOLD_TRY(sys::read_exact_at(image->get(),
@@ -62,8 +64,8 @@ Result<OwnFd> open_image(const std::string& path) {
     }
     const uint64_t needed = uint64_t{superblock.blocks} << superblock.block_size_bits;
     if (needed > size) {
-        return fail(fmt::format("image {}: truncated: its file system has {} bytes, the file {}", path,
-                                needed, size));
+        return fail(fmt::format("image {}: truncated: its file system has {} bytes, the file {}",
+                                path, needed, size));
     }
     return std::move(*image);
 }
@@ -71,8 +73,8 @@ Result<OwnFd> open_image(const std::string& path) {
 Result<OwnFd> open_kernel(const std::string& path) {
     auto kernel = sys::open(path, kOpenFlags);
     if (!kernel) {
-        return tl::unexpected(Error{"kernel " + path + ": " + errno_text(kernel.error().code),
-                                    kernel.error().code});
+        return tl::unexpected(
+            Error{"kernel " + path + ": " + errno_text(kernel.error().code), kernel.error().code});
     }
     const uint64_t size = ANCHORHOLD_TRY(sys::file_size(kernel->get(), "kernel " + path));
     constexpr std::array<char, 4> kElfMagic = {0x7f, 'E', 'L', 'F'};
@@ -83,7 +85,8 @@ Result<OwnFd> open_kernel(const std::string& path) {
     ANCHORHOLD_TRY(sys::read_exact_at(kernel->get(), std::as_writable_bytes(std::span(magic)), 0,
                                       "kernel " + path));
     if (magic != kElfMagic) {
-        return fail(fmt::format("kernel {}: not an ELF file (an uncompressed vmlinux is needed)", path));
+        return fail(
+            fmt::format("kernel {}: not an ELF file (an uncompressed vmlinux is needed)", path));
     }
     return std::move(*kernel);
 }

@@ -1,4 +1,5 @@
-// Opening what a sandbox boots from, with checks that turn a broken file into one clear line before a VM exists.
+// Opening what a sandbox boots from, with checks that turn a broken file into one clear line before
+// a VM exists.
 #pragma once
 
 #include <string>

@@ -17,7 +17,8 @@ Result<Installation> find_installation() {
     if (failed) {
         return fail_errno(failed.value(), "readlink", "/proc/self/exe");
     }
-    const char* override_folder = std::getenv("ANCHORHOLD_LIBRARY");  // NOLINT(concurrency-mt-unsafe)
+    const char* override_folder =
+        std::getenv("ANCHORHOLD_LIBRARY");  // NOLINT(concurrency-mt-unsafe)
     Installation found;
     found.program = program;
     found.library = override_folder != nullptr

@@ -1,4 +1,5 @@
-// Build tool: writes the packed empty file system that sandboxes' disks begin as. Usage: make-disk-template FILE
+// Build tool: writes the packed empty file system that sandboxes' disks begin as. Usage:
+// make-disk-template FILE
 #include <cstdio>
 #include <filesystem>
 

@@ -2,14 +2,13 @@
 #include "supervisor/sandbox.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <chrono>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "base/log.h"
 #include "base/seqpacket.h"
@@ -23,7 +22,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kBootPatience = 120s;  // an emulated host under load takes seconds; nothing takes minutes
+constexpr Duration kBootPatience =
+    120s;  // an emulated host under load takes seconds; nothing takes minutes
 
 // The descriptors of a Configure packet, in the order their indices are given out.
 class FdList {
@@ -47,7 +47,8 @@ std::string last_line(std::string_view tail) {
     return log::escaped(begin == std::string_view::npos ? tail : tail.substr(begin + 1), 200);
 }
 
-// The VMM may pass any of its descriptors, our own stderr too; what is not a stream of its making is not touched.
+// The VMM may pass any of its descriptors, our own stderr too; what is not a stream of its making
+// is not touched.
 bool is_stream_socket(const OwnFd& fd) {
     int type = 0;
     socklen_t size = sizeof type;
@@ -88,7 +89,8 @@ std::string describe(const proto::Ended& ended, const std::string& image) {
 
 }  // namespace
 
-Sandbox::Sandbox(EventLoop& loop, Handlers handlers) : loop_(loop), handlers_(std::move(handlers)) {}
+Sandbox::Sandbox(EventLoop& loop, Handlers handlers)
+    : loop_(loop), handlers_(std::move(handlers)) {}
 
 Result<std::unique_ptr<Sandbox>> Sandbox::start(EventLoop& loop, const Installation& installation,
                                                 const SandboxSpec& spec, Handlers handlers) {
@@ -136,13 +138,14 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(EventLoop& loop, const Installat
     ANCHORHOLD_TRY(loop.add(sandbox->guest_streams_.get(), EPOLLIN,
                             [self](uint32_t) { self->accept_guest_stream(); }));
     sandbox->timeline_.spawned = monotonic_ns();
-    sandbox->vmm_ = ANCHORHOLD_TRY(VmmProcess::start(
-        loop, installation.vmm, configure, fds.numbers(),
-        {[self](const proto::VmmEvent& event) { self->handle_event(event); },
-         [self](const std::string& how) { self->handle_vmm_end(how); }}));
+    sandbox->vmm_ = ANCHORHOLD_TRY(
+        VmmProcess::start(loop, installation.vmm, configure, fds.numbers(),
+                          {[self](const proto::VmmEvent& event) { self->handle_event(event); },
+                           [self](const std::string& how) { self->handle_vmm_end(how); }}));
     sandbox->boot_deadline_ = loop.add_timer(kBootPatience, [self] {
-        self->give_up(fmt::format("the guest did not become ready within {} s",
-                                  std::chrono::duration_cast<std::chrono::seconds>(kBootPatience).count()));
+        self->give_up(
+            fmt::format("the guest did not become ready within {} s",
+                        std::chrono::duration_cast<std::chrono::seconds>(kBootPatience).count()));
     });
     return sandbox;
 }
@@ -160,7 +163,9 @@ Result<OwnFd> Sandbox::open_exec_stream() {
     return vmm_->connect(proto::kExecPort);
 }
 
-void Sandbox::destroy() { give_up(""); }
+void Sandbox::destroy() {
+    give_up("");
+}
 
 Status Sandbox::request_statistics(std::function<void(const proto::Statistics&)> answer) {
     proto::VmmCommand command;
@@ -197,10 +202,12 @@ void Sandbox::handle_event(const proto::VmmEvent& event) {
             }
             break;
         case proto::VmmEvent::kBackendFailed:
-            // The guest saw an I/O error; its work is lost either way, and the reason is the host's.
-            give_up(fmt::format("the sandbox's disk failed on this host: {} (free some space below {}, or "
-                                "use --disk 0)",
-                                log::escaped(event.backend_failed().detail()), default_disk_folder()));
+            // The guest saw an I/O error; its work is lost either way, and the reason is the
+            // host's.
+            give_up(fmt::format(
+                "the sandbox's disk failed on this host: {} (free some space below {}, or "
+                "use --disk 0)",
+                log::escaped(event.backend_failed().detail()), default_disk_folder()));
             break;
         case proto::VmmEvent::EVENT_NOT_SET:
             break;
@@ -236,7 +243,8 @@ void Sandbox::accept_guest_stream() {
         return;
     }
     ready_stream_ = std::move(taken);
-    const Status added = loop_.add(ready_stream_.get(), EPOLLIN, [this](uint32_t) { read_ready(); });
+    const Status added =
+        loop_.add(ready_stream_.get(), EPOLLIN, [this](uint32_t) { read_ready(); });
     if (!added) {
         give_up(added.error().message);
     }

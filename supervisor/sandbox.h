@@ -1,4 +1,5 @@
-// One sandbox: its VMM, its disk, and the streams into its guest. States: starting -> ready -> ended.
+// One sandbox: its VMM, its disk, and the streams into its guest. States: starting -> ready ->
+// ended.
 #pragma once
 
 #include <functional>
@@ -23,9 +24,11 @@ class Sandbox {
   public:
     struct Handlers {
         std::function<void()> on_ready;  // exec streams can be opened
-        // Once; the sandbox can only be destroyed afterwards. `error` is one line for a person, empty for an orderly end.
+        // Once; the sandbox can only be destroyed afterwards. `error` is one line for a person,
+        // empty for an orderly end.
         std::function<void(const std::string& error)> on_end;
-        std::function<void(std::string_view bytes)> on_console;  // guest bytes; only with spec.console
+        std::function<void(std::string_view bytes)>
+            on_console;  // guest bytes; only with spec.console
     };
 
     // Opens everything, starts the VMM and returns; the guest boots meanwhile.
@@ -42,7 +45,8 @@ class Sandbox {
     void destroy();
 
     [[nodiscard]] const Timeline& timeline() const { return timeline_; }
-    // The first command's milestones, for the timeline: the guest's TSC at its exec, and its first byte's arrival now.
+    // The first command's milestones, for the timeline: the guest's TSC at its exec, and its first
+    // byte's arrival now.
     void note_exec(uint64_t guest_tsc) { timeline_.exec = timeline_.from_guest_tsc(guest_tsc); }
     void note_first_byte() { timeline_.first_byte = monotonic_ns(); }
     [[nodiscard]] pid_t vmm_pid() const { return vmm_->pid(); }

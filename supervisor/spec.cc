@@ -1,11 +1,10 @@
 // The bounds of a sandbox.
 #include "supervisor/spec.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cmath>
-
-#include <fmt/format.h>
 
 namespace anchorhold::supervisor {
 
@@ -18,13 +17,15 @@ std::string display_size(uint64_t bytes) {
         ++unit;
     }
     // Rounded down: "64.0 MiB" must not stand for a byte less than 64 MiB.
-    return value == std::floor(value) ? fmt::format("{:.0f} {}", value, kUnits[unit])
-                                      : fmt::format("{:.1f} {}", std::floor(value * 10) / 10, kUnits[unit]);
+    return value == std::floor(value)
+               ? fmt::format("{:.0f} {}", value, kUnits[unit])
+               : fmt::format("{:.1f} {}", std::floor(value * 10) / 10, kUnits[unit]);
 }
 
 Status validate(const SandboxSpec& spec, uint64_t host_memory_bytes) {
     if (spec.cpus < 1 || spec.cpus > kMaxCpus) {
-        return fail(fmt::format("--cpus {}: a sandbox has 1 to {} processors", spec.cpus, kMaxCpus));
+        return fail(
+            fmt::format("--cpus {}: a sandbox has 1 to {} processors", spec.cpus, kMaxCpus));
     }
     if (spec.memory_bytes < kMinMemoryBytes) {
         return fail(fmt::format("--memory {}: a sandbox needs at least {}",

@@ -19,11 +19,13 @@ struct SandboxSpec {
     std::string kernel;          // empty: the installation's
     uint32_t cpus = 1;           // 1 to kMaxCpus
     uint64_t memory_bytes = kDefaultMemoryBytes;
-    uint64_t disk_bytes = kDefaultDiskBytes;  // of the writable layer; 0: it lives in the guest's memory
-    bool console = false;                     // the kernel's messages go to stderr
+    uint64_t disk_bytes =
+        kDefaultDiskBytes;  // of the writable layer; 0: it lives in the guest's memory
+    bool console = false;   // the kernel's messages go to stderr
 };
 
-// Refuses what no host could do and what this host cannot: the message says the bound and the option to change.
+// Refuses what no host could do and what this host cannot: the message says the bound and the
+// option to change.
 [[nodiscard]] Status validate(const SandboxSpec& spec, uint64_t host_memory_bytes);
 
 // MemTotal of this host in bytes.

@@ -8,19 +8,19 @@
 namespace anchorhold::supervisor {
 
 struct Timeline {
-    uint64_t requested = 0;    // start() was called
-    uint64_t spawned = 0;      // just before the VMM's exec
-    uint64_t vmm_main = 0;     // its main() began
-    uint64_t configured = 0;   // it had its configuration
-    uint64_t created = 0;      // VM, irqchip, vCPUs exist
-    uint64_t loaded = 0;       // kernel and initrd are in guest memory
-    uint64_t running = 0;      // first KVM_RUN
-    uint64_t init_started = 0; // init's first statement, by the guest's TSC
-    uint64_t init_ready = 0;   // init sent Ready, by the guest's TSC
-    uint64_t ready = 0;        // Ready arrived here
-    uint64_t exec = 0;         // just before the command's execve, by the guest's TSC
-    uint64_t first_byte = 0;   // the command's first byte of output arrived here
-    uint64_t create_vm = 0;    // duration of KVM_CREATE_VM alone: waits for RCU grace periods
+    uint64_t requested = 0;     // start() was called
+    uint64_t spawned = 0;       // just before the VMM's exec
+    uint64_t vmm_main = 0;      // its main() began
+    uint64_t configured = 0;    // it had its configuration
+    uint64_t created = 0;       // VM, irqchip, vCPUs exist
+    uint64_t loaded = 0;        // kernel and initrd are in guest memory
+    uint64_t running = 0;       // first KVM_RUN
+    uint64_t init_started = 0;  // init's first statement, by the guest's TSC
+    uint64_t init_ready = 0;    // init sent Ready, by the guest's TSC
+    uint64_t ready = 0;         // Ready arrived here
+    uint64_t exec = 0;          // just before the command's execve, by the guest's TSC
+    uint64_t first_byte = 0;    // the command's first byte of output arrived here
+    uint64_t create_vm = 0;     // duration of KVM_CREATE_VM alone: waits for RCU grace periods
 
     // What relates the guest's TSC to the host's clock; zero until the VMM reported it.
     uint64_t host_tsc = 0;
@@ -28,7 +28,8 @@ struct Timeline {
     uint64_t tsc_khz = 0;
 
     void take(const proto::Started& started);
-    // A guest TSC value as host time; 0 when the relation is unknown or it lies before the first KVM_RUN.
+    // A guest TSC value as host time; 0 when the relation is unknown or it lies before the first
+    // KVM_RUN.
     [[nodiscard]] uint64_t from_guest_tsc(uint64_t guest_tsc) const;
 };
 

@@ -1,12 +1,12 @@
-// The supervisor's end of a VMM's control socket. Everything that arrives on it is treated as hostile.
+// The supervisor's end of a VMM's control socket. Everything that arrives on it is treated as
+// hostile.
 #include "supervisor/vmm_process.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-
-#include <fmt/format.h>
 
 #include "base/log.h"
 #include "base/seqpacket.h"
@@ -18,10 +18,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kFarewell = 5s;         // from a VMM's last word, or its end of the socket closed, to SIGKILL
-constexpr size_t kEventsPerTurn = 64;     // one that never stops talking does not keep the loop to itself
-constexpr size_t kEventsAtEnd = 4096;     // more than its socket's buffer holds
-constexpr int kControlFd = 3;             // the number the VMM expects its control socket at
+constexpr Duration kFarewell =
+    5s;  // from a VMM's last word, or its end of the socket closed, to SIGKILL
+constexpr size_t kEventsPerTurn =
+    64;  // one that never stops talking does not keep the loop to itself
+constexpr size_t kEventsAtEnd = 4096;  // more than its socket's buffer holds
+constexpr int kControlFd = 3;          // the number the VMM expects its control socket at
 
 }  // namespace
 
@@ -34,7 +36,8 @@ Result<std::unique_ptr<VmmProcess>> VmmProcess::start(EventLoop& loop, const std
     request.path = program;
     request.arguments = {"anchorhold-vmm"};
     // The VMM's only message besides its control socket: a last word on stderr when it aborts.
-    request.descriptors = {{nothing.get(), 0}, {nothing.get(), 1}, {2, 2}, {theirs.get(), kControlFd}};
+    request.descriptors = {
+        {nothing.get(), 0}, {nothing.get(), 1}, {2, 2}, {theirs.get(), kControlFd}};
     request.new_session = true;
     Child child = ANCHORHOLD_TRY(spawn(request));
 
@@ -49,7 +52,10 @@ Result<std::unique_ptr<VmmProcess>> VmmProcess::start(EventLoop& loop, const std
 }
 
 VmmProcess::VmmProcess(EventLoop& loop, Child child, OwnFd control, Handlers handlers)
-    : loop_(loop), child_(std::move(child)), control_(std::move(control)), handlers_(std::move(handlers)) {}
+    : loop_(loop),
+      child_(std::move(child)),
+      control_(std::move(control)),
+      handlers_(std::move(handlers)) {}
 
 VmmProcess::~VmmProcess() {
     loop_.cancel_timer(farewell_);
@@ -58,7 +64,8 @@ VmmProcess::~VmmProcess() {
 }
 
 Status VmmProcess::watch() {
-    ANCHORHOLD_TRY(loop_.add(control_.get(), EPOLLIN, [this](uint32_t) { receive(kEventsPerTurn); }));
+    ANCHORHOLD_TRY(
+        loop_.add(control_.get(), EPOLLIN, [this](uint32_t) { receive(kEventsPerTurn); }));
     return loop_.add(child_.pidfd(), EPOLLIN, [this](uint32_t) { ended(); });
 }
 
@@ -94,7 +101,8 @@ void VmmProcess::give_up(std::string why) {
 
 void VmmProcess::expect_end() {
     if (farewell_ == 0) {
-        farewell_ = loop_.add_timer(kFarewell, [this] { give_up("it went silent and did not end"); });
+        farewell_ =
+            loop_.add_timer(kFarewell, [this] { give_up("it went silent and did not end"); });
     }
 }
 

@@ -19,11 +19,13 @@ class VmmProcess {
   public:
     struct Handlers {
         std::function<void(const proto::VmmEvent&)> on_event;
-        // The process ended; called once, after the last event. `how` is one line, empty for an ordinary exit.
+        // The process ended; called once, after the last event. `how` is one line, empty for an
+        // ordinary exit.
         std::function<void(const std::string& how)> on_end;
     };
 
-    // Starts `program` and sends `configure`, whose *_fd fields index `fds`. Neither waits for the VMM to answer.
+    // Starts `program` and sends `configure`, whose *_fd fields index `fds`. Neither waits for the
+    // VMM to answer.
     static Result<std::unique_ptr<VmmProcess>> start(EventLoop& loop, const std::string& program,
                                                      const proto::Configure& configure,
                                                      std::span<const int> fds, Handlers handlers);
@@ -31,7 +33,8 @@ class VmmProcess {
     VmmProcess(const VmmProcess&) = delete;
     VmmProcess& operator=(const VmmProcess&) = delete;
 
-    // Opens a stream to a port in the guest. Bytes may be written at once; end of file comes back when the guest refuses.
+    // Opens a stream to a port in the guest. Bytes may be written at once; end of file comes back
+    // when the guest refuses.
     Result<OwnFd> connect(uint32_t port);
     Status send(const proto::VmmCommand& command, std::span<const int> fds = {});
 

@@ -1,10 +1,9 @@
 // `anchorhold bench`: measure starts, show a result, check it against a recorded one.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <memory>
-
-#include <fmt/format.h>
 
 #include "base/sys.h"
 #include "bench/baseline.h"
@@ -38,7 +37,7 @@ struct BenchArguments {
     std::string clock = "host";
     std::string svg;
     std::string baseline;
-    std::string report;  // of show and check: a file, or "-"
+    std::string report;                  // of show and check: a file, or "-"
     std::vector<std::string> stopwatch;  // recorded with the medians
     bool shift = false;
     bool json = false;
@@ -46,7 +45,8 @@ struct BenchArguments {
     bool update = false;
 };
 
-Result<bench::MeasureRequest> complete(const BenchArguments& arguments, const std::vector<std::string>& after_dashes) {
+Result<bench::MeasureRequest> complete(const BenchArguments& arguments,
+                                       const std::vector<std::string>& after_dashes) {
     bench::MeasureRequest request;
     request.sandbox.image = arguments.image;
     request.sandbox.kernel = arguments.kernel;
@@ -78,10 +78,21 @@ Result<bench::MeasureRequest> complete(const BenchArguments& arguments, const st
 }
 
 // The same options, for this program where KVM is.
-std::vector<std::string> for_the_machine(const BenchArguments& arguments, const bench::MeasureRequest& request) {
-    std::vector<std::string> words = {"bench", "start", "--json", "--image", arguments.image, "--cpus",
-                                      std::to_string(arguments.cpus), "--count", std::to_string(arguments.count),
-                                      "--memory", arguments.memory, "--disk", arguments.disk};
+std::vector<std::string> for_the_machine(const BenchArguments& arguments,
+                                         const bench::MeasureRequest& request) {
+    std::vector<std::string> words = {"bench",
+                                      "start",
+                                      "--json",
+                                      "--image",
+                                      arguments.image,
+                                      "--cpus",
+                                      std::to_string(arguments.cpus),
+                                      "--count",
+                                      std::to_string(arguments.count),
+                                      "--memory",
+                                      arguments.memory,
+                                      "--disk",
+                                      arguments.disk};
     const auto add = [&words](const char* option, const std::string& value) {
         words.insert(words.end(), {option, value});
     };
@@ -102,19 +113,22 @@ std::vector<std::string> for_the_machine(const BenchArguments& arguments, const 
     return words;
 }
 
-// What peers need there: QEMU's vsock, and KVM's word on how guests' clocks are related to the host's.
+// What peers need there: QEMU's vsock, and KVM's word on how guests' clocks are related to the
+// host's.
 MachineCommand with_peers_ready(MachineCommand command) {
-    const std::vector<std::string> before = {
-        "/bin/sh", "-c",
-        "modprobe -q vhost_vsock; mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null; exec \"$0\" \"$@\""};
+    const std::vector<std::string> before = {"/bin/sh", "-c",
+                                             "modprobe -q vhost_vsock; mount -t debugfs debugfs "
+                                             "/sys/kernel/debug 2>/dev/null; exec \"$0\" \"$@\""};
     command.argv.insert(command.argv.begin(), before.begin(), before.end());
     return command;
 }
 
-Result<bench::Report> measure_in_machine(const supervisor::Installation& installation, const BenchArguments& arguments,
+Result<bench::Report> measure_in_machine(const supervisor::Installation& installation,
+                                         const BenchArguments& arguments,
                                          const bench::MeasureRequest& request) {
-    const auto machine = ANCHORHOLD_TRY(ensure_machine(
-        installation, arguments.in_stopwatch ? machine::Flavour::kStopwatch : machine::Flavour::kNormal));
+    const auto machine = ANCHORHOLD_TRY(
+        ensure_machine(installation, arguments.in_stopwatch ? machine::Flavour::kStopwatch
+                                                            : machine::Flavour::kNormal));
     const OwnFd output = ANCHORHOLD_TRY(sys::memfd("bench-report", 0));
     MachineCommand command = ourselves(for_the_machine(arguments, request));
     if (!arguments.peers.empty()) {
@@ -127,7 +141,8 @@ Result<bench::Report> measure_in_machine(const supervisor::Installation& install
         ANCHORHOLD_TRY(machine::stop(machine));
     }
     if (status != 0) {
-        return fail(fmt::format("the bench in the emulated host ended with exit status {}", status));
+        return fail(
+            fmt::format("the bench in the emulated host ended with exit status {}", status));
     }
     const std::string text =
         ANCHORHOLD_TRY(sys::read_file(fmt::format("/proc/self/fd/{}", output.get()), kMaxReport));
@@ -138,15 +153,16 @@ Status show(const bench::Report& report, const BenchArguments& arguments) {
     if (!arguments.svg.empty()) {
         ANCHORHOLD_TRY(sys::write_file(arguments.svg, bench::distribution_svg(report)));
     }
-    return sys::write_all(STDOUT_FILENO, arguments.json ? bench::to_json(report) : bench::table(report));
+    return sys::write_all(STDOUT_FILENO,
+                          arguments.json ? bench::to_json(report) : bench::table(report));
 }
 
 Status start(const supervisor::Installation& installation, const BenchArguments& arguments,
              const std::vector<std::string>& after_dashes) {
     const bench::MeasureRequest request = ANCHORHOLD_TRY(complete(arguments, after_dashes));
     const bool here = !arguments.in_stopwatch && host_has_kvm();
-    const auto report =
-        here ? bench::measure(installation, request) : measure_in_machine(installation, arguments, request);
+    const auto report = here ? bench::measure(installation, request)
+                             : measure_in_machine(installation, arguments, request);
     if (request.on_progress && here) {
         fmt::print(stderr, "\r\033[K");
     }
@@ -175,8 +191,10 @@ Status check(const BenchArguments& arguments) {
     for (const std::string& line : wrong) {
         print_error(line);
     }
-    return wrong.empty() ? Status() : fail(fmt::format("bench check: {} of the figures are worse than {} allows",
-                                                       wrong.size(), arguments.baseline));
+    return wrong.empty()
+               ? Status()
+               : fail(fmt::format("bench check: {} of the figures are worse than {} allows",
+                                  wrong.size(), arguments.baseline));
 }
 
 int exit_status_of(const Status& done) {
@@ -188,8 +206,10 @@ int exit_status_of(const Status& done) {
 }
 
 void add_show_options(CLI::App* command, BenchArguments& arguments) {
-    command->add_flag("--json", arguments.json, "Print JSON with every sample instead of the table");
-    command->add_option("--svg", arguments.svg, "Draw the distribution into this file")->type_name("FILE");
+    command->add_flag("--json", arguments.json,
+                      "Print JSON with every sample instead of the table");
+    command->add_option("--svg", arguments.svg, "Draw the distribution into this file")
+        ->type_name("FILE");
 }
 
 }  // namespace
@@ -197,49 +217,91 @@ void add_show_options(CLI::App* command, BenchArguments& arguments) {
 void add_bench(CommandLine& line) {
     auto arguments = std::make_shared<BenchArguments>();
     BenchArguments& into = *arguments;
-    CLI::App* group = line.app.add_subcommand("bench", "Measure how long sandboxes take to start, and where the time goes");
+    CLI::App* group = line.app.add_subcommand(
+        "bench", "Measure how long sandboxes take to start, and where the time goes");
     group->require_subcommand(1);
     std::function<int()>& action = line.action;
 
-    CLI::App* start_command = group->add_subcommand("start", "Boot sandboxes cold, one after another, and time each phase");
+    CLI::App* start_command = group->add_subcommand(
+        "start", "Boot sandboxes cold, one after another, and time each phase");
     start_command->footer(
-        "COMMAND must print something: the time to its first byte is measured. Peers boot the same kernel, init and image, in turn with "
-        "ours.\nWhere this host has no usable KVM it runs in the emulated host; with --virtual in the one whose clock counts instructions.");
-    start_command->add_option("--count", into.count, "Starts to measure; one more, before them, is not counted")->capture_default_str();
-    start_command->add_option("--image", into.image, "Root image: a name or the path of an EROFS file")->capture_default_str();
-    start_command->add_option("--kernel", into.kernel, "Another guest kernel (ELF vmlinux)")->type_name("FILE");
+        "COMMAND must print something: the time to its first byte is measured. Peers boot the same "
+        "kernel, init and image, in turn with "
+        "ours.\nWhere this host has no usable KVM it runs in the emulated host; with --virtual in "
+        "the one whose clock counts instructions.");
+    start_command
+        ->add_option("--count", into.count,
+                     "Starts to measure; one more, before them, is not counted")
+        ->capture_default_str();
+    start_command
+        ->add_option("--image", into.image, "Root image: a name or the path of an EROFS file")
+        ->capture_default_str();
+    start_command->add_option("--kernel", into.kernel, "Another guest kernel (ELF vmlinux)")
+        ->type_name("FILE");
     start_command->add_option("--cpus", into.cpus, "Processors, 1 to 8")->capture_default_str();
-    start_command->add_option("-m,--memory", into.memory, "Memory")->type_name("SIZE")->capture_default_str();
-    start_command->add_option("--disk", into.disk, "Size of the writable layer; 0: in the guest's memory")->type_name("SIZE")->capture_default_str();
-    start_command->add_option("--peer", into.peers,
-                              "Another VMM to compare with: qemu[=PATH], firecracker=PATH, cloud-hypervisor=PATH,kernel=FILE")
-        ->type_name("PEER")->allow_extra_args(false);
-    start_command->add_flag("--shift", into.shift, "Spread the starts evenly over one tick of the host");
-    start_command->add_flag("--virtual", into.in_stopwatch, "In the emulated host whose clock counts instructions");
-    start_command->add_option("--clock", into.clock, "What this host's clock is called in the report")->group("");
+    start_command->add_option("-m,--memory", into.memory, "Memory")
+        ->type_name("SIZE")
+        ->capture_default_str();
+    start_command
+        ->add_option("--disk", into.disk, "Size of the writable layer; 0: in the guest's memory")
+        ->type_name("SIZE")
+        ->capture_default_str();
+    start_command
+        ->add_option("--peer", into.peers,
+                     "Another VMM to compare with: qemu[=PATH], firecracker=PATH, "
+                     "cloud-hypervisor=PATH,kernel=FILE")
+        ->type_name("PEER")
+        ->allow_extra_args(false);
+    start_command->add_flag("--shift", into.shift,
+                            "Spread the starts evenly over one tick of the host");
+    start_command->add_flag("--virtual", into.in_stopwatch,
+                            "In the emulated host whose clock counts instructions");
+    start_command
+        ->add_option("--clock", into.clock, "What this host's clock is called in the report")
+        ->group("");
     add_show_options(start_command, into);
-    start_command->callback([&action, arguments, installation = &line.installation, command = &line.command] {
-        action = [arguments, installation, command] { return exit_status_of(start(*installation, *arguments, *command)); };
-    });
+    start_command->callback(
+        [&action, arguments, installation = &line.installation, command = &line.command] {
+            action = [arguments, installation, command] {
+                return exit_status_of(start(*installation, *arguments, *command));
+            };
+        });
 
-    CLI::App* show_command = group->add_subcommand("show", "Print a result of bench start --json as a table");
-    show_command->add_option("report", into.report, "The JSON file, or - for standard input")->required()->type_name("FILE");
+    CLI::App* show_command =
+        group->add_subcommand("show", "Print a result of bench start --json as a table");
+    show_command->add_option("report", into.report, "The JSON file, or - for standard input")
+        ->required()
+        ->type_name("FILE");
     add_show_options(show_command, into);
     show_command->callback([&action, arguments] {
         action = [arguments] {
             const auto report = read_report(arguments->report);
-            return exit_status_of(report ? show(*report, *arguments) : Status(tl::unexpected(report.error())));
+            return exit_status_of(report ? show(*report, *arguments)
+                                         : Status(tl::unexpected(report.error())));
         };
     });
 
-    CLI::App* check_command = group->add_subcommand("check", "Compare the medians of a result with recorded ones");
-    check_command->footer("Exit status 125 when a median is more than 5 % above its record, over its limit, or missing.");
-    check_command->add_option("report", into.report, "The JSON file of bench start --json, or -")->required()->type_name("FILE");
-    check_command->add_option("--baseline", into.baseline, "The recorded medians and limits")->required()->type_name("FILE");
-    check_command->add_flag("--update", into.update, "Record these medians instead; limits stay as they are");
-    check_command->add_option("--stopwatch", into.stopwatch, "With --update: an argument of the machine's command line, to be recorded")
-        ->type_name("ARGUMENT")->allow_extra_args(false);
-    check_command->callback([&action, arguments] { action = [arguments] { return exit_status_of(check(*arguments)); }; });
+    CLI::App* check_command =
+        group->add_subcommand("check", "Compare the medians of a result with recorded ones");
+    check_command->footer(
+        "Exit status 125 when a median is more than 5 % above its record, over its limit, or "
+        "missing.");
+    check_command->add_option("report", into.report, "The JSON file of bench start --json, or -")
+        ->required()
+        ->type_name("FILE");
+    check_command->add_option("--baseline", into.baseline, "The recorded medians and limits")
+        ->required()
+        ->type_name("FILE");
+    check_command->add_flag("--update", into.update,
+                            "Record these medians instead; limits stay as they are");
+    check_command
+        ->add_option("--stopwatch", into.stopwatch,
+                     "With --update: an argument of the machine's command line, to be recorded")
+        ->type_name("ARGUMENT")
+        ->allow_extra_args(false);
+    check_command->callback([&action, arguments] {
+        action = [arguments] { return exit_status_of(check(*arguments)); };
+    });
 }
 
 }  // namespace anchorhold::cli

@@ -1,9 +1,9 @@
 // `anchorhold doctor`: can sandboxes run here, and what slows their starts.
-#include <cstdio>
-#include <memory>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <memory>
 
 #include "cli/command.h"
 #include "machine/kvm_probe.h"
@@ -17,10 +17,14 @@ using Verdict = HostCheck::Verdict;
 
 const char* word(Verdict verdict) {
     switch (verdict) {
-        case Verdict::kOk: return "ok";
-        case Verdict::kSlow: return "slow";
-        case Verdict::kMissing: return "missing";
-        case Verdict::kUnknown: break;
+        case Verdict::kOk:
+            return "ok";
+        case Verdict::kSlow:
+            return "slow";
+        case Verdict::kMissing:
+            return "missing";
+        case Verdict::kUnknown:
+            break;
     }
     return "unknown";
 }
@@ -31,15 +35,19 @@ HostCheck check_kvm() {
     if (!probe.usable) {
         check.verdict = Verdict::kSlow;
         check.found = probe.reason;
-        check.matters = "sandboxes run in the emulated host instead, which is slow and not a security boundary";
-        check.remedy = "use a host with hardware virtualisation (or nested virtualisation) and read-write access to /dev/kvm";
+        check.matters =
+            "sandboxes run in the emulated host instead, which is slow and not a security boundary";
+        check.remedy =
+            "use a host with hardware virtualisation (or nested virtualisation) and read-write "
+            "access to /dev/kvm";
     }
     return check;
 }
 
 int doctor(const supervisor::Installation& installation, bool json) {
     std::vector<HostCheck> checks = {check_kvm()};
-    for (const auto& more : {supervisor::check_installation(installation), supervisor::check_kernel_settings({})}) {
+    for (const auto& more :
+         {supervisor::check_installation(installation), supervisor::check_kernel_settings({})}) {
         checks.insert(checks.end(), more.begin(), more.end());
     }
     bool can_run = true;
@@ -47,8 +55,11 @@ int doctor(const supervisor::Installation& installation, bool json) {
     for (const HostCheck& check : checks) {
         can_run = can_run && check.verdict != Verdict::kMissing;
         if (json) {
-            report.push_back({{"name", check.name}, {"verdict", word(check.verdict)}, {"found", check.found},
-                              {"matters", check.matters}, {"remedy", check.remedy}});
+            report.push_back({{"name", check.name},
+                              {"verdict", word(check.verdict)},
+                              {"found", check.found},
+                              {"matters", check.matters},
+                              {"remedy", check.remedy}});
             continue;
         }
         fmt::print("{:<8} {:<22} {}\n", word(check.verdict), check.name, check.found);
@@ -70,8 +81,11 @@ int doctor(const supervisor::Installation& installation, bool json) {
 
 void add_doctor(CommandLine& line) {
     auto json = std::make_shared<bool>(false);
-    CLI::App* command = line.app.add_subcommand("doctor", "Say whether sandboxes run here, and what slows their starts");
-    command->footer("Exit status: 0 when sandboxes can run (also in the emulated host), 1 when something is missing.");
+    CLI::App* command = line.app.add_subcommand(
+        "doctor", "Say whether sandboxes run here, and what slows their starts");
+    command->footer(
+        "Exit status: 0 when sandboxes can run (also in the emulated host), 1 when something is "
+        "missing.");
     command->add_flag("--json", *json, "Print the checks as JSON");
     command->callback([&action = line.action, json, installation = &line.installation] {
         action = [json, installation] { return doctor(*installation, *json); };

@@ -1,9 +1,9 @@
 // `anchorhold machine`: the emulated host by hand.
-#include <cstdio>
-#include <memory>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <memory>
 
 #include "cli/command.h"
 #include "cli/exit_status.h"
@@ -92,7 +92,9 @@ int execute(const supervisor::Installation& installation, const MachineArguments
     command.interactive = arguments.interactive || arguments.terminal;
     command.terminal = arguments.terminal;
     if (command.argv.empty()) {
-        print_error("machine exec: no command; write: anchorhold machine exec [-i] [-t] -- COMMAND [ARGUMENT…]");
+        print_error(
+            "machine exec: no command; write: anchorhold machine exec [-i] [-t] -- COMMAND "
+            "[ARGUMENT…]");
         return kExitFailed;
     }
     if (command.terminal && !is_terminal(0)) {
@@ -107,28 +109,39 @@ int execute(const supervisor::Installation& installation, const MachineArguments
 
 void add_machine(CommandLine& line) {
     auto arguments = std::make_shared<MachineArguments>();
-    CLI::App* group = line.app.add_subcommand("machine", "The emulated host for places without usable KVM");
-    group->footer("It starts by itself when run needs it, ends by itself when unused for half an hour, and is not a security boundary.");
+    CLI::App* group =
+        line.app.add_subcommand("machine", "The emulated host for places without usable KVM");
+    group->footer(
+        "It starts by itself when run needs it, ends by itself when unused for half an hour, and "
+        "is not a security boundary.");
     group->require_subcommand(1);
     const auto* installation = &line.installation;
     std::function<int()>& action = line.action;
 
     CLI::App* start_command = group->add_subcommand("start", "Start it, or say that it runs");
-    start_command->add_flag("--stopwatch", arguments->stopwatch, "One processor under a virtual clock that counts instructions");
+    start_command->add_flag("--stopwatch", arguments->stopwatch,
+                            "One processor under a virtual clock that counts instructions");
     start_command->callback([&action, arguments, installation] {
         action = [arguments, installation] { return start(*installation, *arguments); };
     });
     CLI::App* stop_command = group->add_subcommand("stop", "End it, with everything in it");
     stop_command->callback([&action] { action = [] { return stop(); }; });
-    CLI::App* status_command = group->add_subcommand("status", "Say whether it runs (exit status 1 when not)");
+    CLI::App* status_command =
+        group->add_subcommand("status", "Say whether it runs (exit status 1 when not)");
     status_command->add_flag("--json", arguments->json, "Print JSON");
-    status_command->callback([&action, arguments] { action = [arguments] { return print_status(*arguments); }; });
-    CLI::App* exec_command = group->add_subcommand("exec", "Run a command in it, as root, outside any sandbox");
+    status_command->callback(
+        [&action, arguments] { action = [arguments] { return print_status(*arguments); }; });
+    CLI::App* exec_command =
+        group->add_subcommand("exec", "Run a command in it, as root, outside any sandbox");
     exec_command->add_flag("-i,--interactive", arguments->interactive, "Connect standard input");
-    exec_command->add_flag("-t,--tty", arguments->terminal, "Give the command a terminal (implies -i)");
-    exec_command->add_flag("--stopwatch", arguments->stopwatch, "In the machine with the virtual clock");
+    exec_command->add_flag("-t,--tty", arguments->terminal,
+                           "Give the command a terminal (implies -i)");
+    exec_command->add_flag("--stopwatch", arguments->stopwatch,
+                           "In the machine with the virtual clock");
     exec_command->callback([&action, arguments, installation, command = &line.command] {
-        action = [arguments, installation, command] { return execute(*installation, *arguments, *command); };
+        action = [arguments, installation, command] {
+            return execute(*installation, *arguments, *command);
+        };
     });
 }
 

@@ -1,8 +1,8 @@
 // `anchorhold run`: one command in a new sandbox.
+#include <fmt/format.h>
+
 #include <cstdlib>
 #include <memory>
-
-#include <fmt/format.h>
 
 #include "cli/command.h"
 #include "cli/exit_status.h"
@@ -23,23 +23,26 @@ struct RunArguments {
     std::string memory;
     std::string disk;
     std::string timeout;
-    bool remove = true;                     // what --rm asks for is what run does
+    bool remove = true;  // what --rm asks for is what run does
 };
 
-// "KEY=VALUE" as it is; "KEY" with the value from our own environment, dropped where it is unset there.
+// "KEY=VALUE" as it is; "KEY" with the value from our own environment, dropped where it is unset
+// there.
 std::vector<std::string> resolve_environment(const std::vector<std::string>& given) {
     std::vector<std::string> result;
     for (const std::string& variable : given) {
         if (variable.find('=') != std::string::npos) {
             result.push_back(variable);
-        } else if (const char* value = std::getenv(variable.c_str())) {  // NOLINT(concurrency-mt-unsafe)
+        } else if (const char* value =
+                       std::getenv(variable.c_str())) {  // NOLINT(concurrency-mt-unsafe)
             result.push_back(variable + "=" + value);
         }
     }
     return result;
 }
 
-Result<RunOptions> complete(const RunArguments& arguments, const std::vector<std::string>& command) {
+Result<RunOptions> complete(const RunArguments& arguments,
+                            const std::vector<std::string>& command) {
     RunOptions options = arguments.options;
     options.command = command;
     if (options.command.empty()) {
@@ -63,7 +66,8 @@ Result<RunOptions> complete(const RunArguments& arguments, const std::vector<std
     if (options.terminal) {
         options.interactive = true;
         if (!is_terminal(0)) {
-            return fail("--tty: standard input is not a terminal; leave --tty out, or run from one");
+            return fail(
+                "--tty: standard input is not a terminal; leave --tty out, or run from one");
         }
     }
     return options;
@@ -81,7 +85,8 @@ int run(const supervisor::Installation& installation, const RunArguments& argume
         print_error(valid.error().message);
         return kExitFailed;
     }
-    return host_has_kvm() ? run_local(installation, *options) : run_in_machine(installation, *options);
+    return host_has_kvm() ? run_local(installation, *options)
+                          : run_in_machine(installation, *options);
 }
 
 }  // namespace
@@ -89,37 +94,58 @@ int run(const supervisor::Installation& installation, const RunArguments& argume
 void add_run(CommandLine& line) {
     auto arguments = std::make_shared<RunArguments>();
     RunOptions& options = arguments->options;
-    CLI::App* run_command = line.app.add_subcommand("run", "Run one command in a new sandbox: anchorhold run [OPTIONS] -- COMMAND [ARGUMENT…]");
+    CLI::App* run_command = line.app.add_subcommand(
+        "run", "Run one command in a new sandbox: anchorhold run [OPTIONS] -- COMMAND [ARGUMENT…]");
     run_command->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     run_command->footer(
-        "The sandbox is a microVM with a read-only image, a writable layer of its own and no network; it is gone when the command "
-        "ends.\nCtrl-C is the command's; a second one kills the sandbox.\n\nExamples:\n  anchorhold run -- uname -a\n"
-        "  anchorhold run --image debian -it -- bash\n  anchorhold run -i --timeout 10s -- sha256sum < file");
-    run_command->add_option("--image", options.sandbox.image,
-                            "Root image: a name (tiny, debian) or the path of an EROFS file")->capture_default_str();
-    run_command->add_option("--cpus", options.sandbox.cpus, "Processors, 1 to 8")->capture_default_str();
+        "The sandbox is a microVM with a read-only image, a writable layer of its own and no "
+        "network; it is gone when the command "
+        "ends.\nCtrl-C is the command's; a second one kills the sandbox.\n\nExamples:\n  "
+        "anchorhold run -- uname -a\n"
+        "  anchorhold run --image debian -it -- bash\n  anchorhold run -i --timeout 10s -- "
+        "sha256sum < file");
+    run_command
+        ->add_option("--image", options.sandbox.image,
+                     "Root image: a name (tiny, debian) or the path of an EROFS file")
+        ->capture_default_str();
+    run_command->add_option("--cpus", options.sandbox.cpus, "Processors, 1 to 8")
+        ->capture_default_str();
     run_command->add_option("-m,--memory", arguments->memory, "Memory, at least 64M (default 512M)")
         ->type_name("SIZE");
-    run_command->add_option("--disk", arguments->disk,
-                            "Size of the writable layer, a sparse file (default 4G); 0: in the guest's memory")
+    run_command
+        ->add_option(
+            "--disk", arguments->disk,
+            "Size of the writable layer, a sparse file (default 4G); 0: in the guest's memory")
         ->type_name("SIZE");
-    run_command->add_option("-e,--env", options.environment,
-                            "Environment variable for the command; KEY alone takes the value from here")
-        ->type_name("KEY[=VALUE]")->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    run_command->add_option("-w,--workdir", options.working_directory, "Working directory (default: the user's home)")
+    run_command
+        ->add_option("-e,--env", options.environment,
+                     "Environment variable for the command; KEY alone takes the value from here")
+        ->type_name("KEY[=VALUE]")
+        ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    run_command
+        ->add_option("-w,--workdir", options.working_directory,
+                     "Working directory (default: the user's home)")
         ->type_name("DIR");
-    run_command->add_option("-u,--user", options.user, "User in the guest (default: agent, uid 1000)")
+    run_command
+        ->add_option("-u,--user", options.user, "User in the guest (default: agent, uid 1000)")
         ->type_name("NAME|UID[:GID]");
     run_command->add_flag("-i,--interactive", options.interactive, "Connect standard input");
     run_command->add_flag("-t,--tty", options.terminal, "Give the command a terminal (implies -i)");
-    run_command->add_option("--timeout", arguments->timeout,
-                            "End the command after this time, with exit status 124")->type_name("DURATION");
-    run_command->add_option("--kernel", options.sandbox.kernel, "Another guest kernel (ELF vmlinux)")
+    run_command
+        ->add_option("--timeout", arguments->timeout,
+                     "End the command after this time, with exit status 124")
+        ->type_name("DURATION");
+    run_command
+        ->add_option("--kernel", options.sandbox.kernel, "Another guest kernel (ELF vmlinux)")
         ->type_name("FILE");
-    run_command->add_flag("--console", options.sandbox.console, "Show the guest kernel's messages on standard error");
-    run_command->add_flag("--rm", arguments->remove, "Accepted for familiarity: a sandbox of run is always removed");
+    run_command->add_flag("--console", options.sandbox.console,
+                          "Show the guest kernel's messages on standard error");
+    run_command->add_flag("--rm", arguments->remove,
+                          "Accepted for familiarity: a sandbox of run is always removed");
     run_command->add_flag("-q,--quiet", options.quiet, "No progress lines on standard error");
-    run_command->add_flag("--json", options.json, "When it ends, one line of JSON about the run on standard error");
+    run_command->add_flag("--json", options.json,
+                          "When it ends, one line of JSON about the run on standard error");
     run_command->callback([&action = line.action, arguments, installation = &line.installation,
                            command = &line.command] {
         action = [arguments, installation, command] {

@@ -2,6 +2,7 @@
 #include "vm/anchorhold.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
@@ -14,8 +15,6 @@
 #include <sstream>
 #include <system_error>
 
-#include <gtest/gtest.h>
-
 #include "base/sys.h"
 
 namespace anchorhold::vm_test {
@@ -23,7 +22,9 @@ namespace {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 
-TimePoint deadline() { return std::chrono::steady_clock::now() + kPatience; }
+TimePoint deadline() {
+    return std::chrono::steady_clock::now() + kPatience;
+}
 
 int milliseconds_until(TimePoint when) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -35,9 +36,11 @@ SpawnRequest request_for(const Invocation& invocation) {
     SpawnRequest request;
     request.path = program_path();
     request.arguments = {"anchorhold"};
-    request.arguments.insert(request.arguments.end(), invocation.arguments.begin(), invocation.arguments.end());
+    request.arguments.insert(request.arguments.end(), invocation.arguments.begin(),
+                             invocation.arguments.end());
     request.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=xterm",
-                           "XDG_CACHE_HOME=" + private_folder(), "XDG_RUNTIME_DIR=" + private_folder()};
+                           "XDG_CACHE_HOME=" + private_folder(),
+                           "XDG_RUNTIME_DIR=" + private_folder()};
     for (const char* kept : {"ANCHORHOLD_IN_MACHINE", "ANCHORHOLD_LIBRARY", "ANCHORHOLD_LOG"}) {
         if (const char* value = std::getenv(kept)) {
             request.environment.push_back(std::string(kept) + "=" + value);
@@ -45,13 +48,15 @@ SpawnRequest request_for(const Invocation& invocation) {
     }
     for (const std::string& variable : invocation.environment) {
         const std::string name = variable.substr(0, variable.find('=') + 1);
-        std::erase_if(request.environment, [&](const std::string& other) { return other.starts_with(name); });
+        std::erase_if(request.environment,
+                      [&](const std::string& other) { return other.starts_with(name); });
         request.environment.push_back(variable);
     }
     return request;
 }
 
-Invocation run_invocation(const std::vector<std::string>& command, const std::vector<std::string>& options) {
+Invocation run_invocation(const std::vector<std::string>& command,
+                          const std::vector<std::string>& options) {
     Invocation invocation;
     invocation.arguments = {"run", "--quiet", "--memory", "128M"};
     invocation.arguments.insert(invocation.arguments.end(), options.begin(), options.end());
@@ -60,7 +65,9 @@ Invocation run_invocation(const std::vector<std::string>& command, const std::ve
     return invocation;
 }
 
-int status_of(const ExitStatus& ended) { return ended.signal != 0 ? 128 + ended.signal : ended.code; }
+int status_of(const ExitStatus& ended) {
+    return ended.signal != 0 ? 128 + ended.signal : ended.code;
+}
 
 // Waits for the child with a deadline; it stays unreaped when the deadline passes.
 std::optional<int> wait_until(Child& child, TimePoint when) {
@@ -80,7 +87,8 @@ std::optional<int> wait_until(Child& child, TimePoint when) {
 std::string program_path() {
     const auto own = std::filesystem::read_symlink("/proc/self/exe");
     // <prefix>/tests/vm_tests or <prefix>/lib/anchorhold/tests/vm_tests
-    for (auto folder = own.parent_path(); folder.has_relative_path(); folder = folder.parent_path()) {
+    for (auto folder = own.parent_path(); folder.has_relative_path();
+         folder = folder.parent_path()) {
         if (std::filesystem::exists(folder / "bin/anchorhold")) {
             return folder / "bin/anchorhold";
         }
@@ -99,7 +107,8 @@ Completed anchorhold(const Invocation& invocation) {
     sys::Pipe in = sys::pipe().value();
     const OwnFd nothing = sys::open("/dev/null", O_RDONLY).value();
     request.descriptors = {{invocation.input.empty() ? nothing.get() : in.read_end.get(), 0},
-                           {out.write_end.get(), 1}, {err.write_end.get(), 2}};
+                           {out.write_end.get(), 1},
+                           {err.write_end.get(), 2}};
     Child child = spawn(request).value();
     out.write_end.reset();
     err.write_end.reset();
@@ -114,14 +123,17 @@ Completed anchorhold(const Invocation& invocation) {
     }
     const TimePoint until = deadline();
     while (out.read_end.valid() || err.read_end.valid()) {
-        pollfd fds[3] = {{out.read_end.get(), POLLIN, 0}, {err.read_end.get(), POLLIN, 0}, {in.write_end.get(), POLLOUT, 0}};
+        pollfd fds[3] = {{out.read_end.get(), POLLIN, 0},
+                         {err.read_end.get(), POLLIN, 0},
+                         {in.write_end.get(), POLLOUT, 0}};
         const int ready = ::poll(fds, 3, milliseconds_until(until));
         if (ready <= 0 && errno != EINTR) {
             result.timed_out = true;
             break;
         }
         std::byte buffer[65536];
-        for (auto [index, fd, text] : {std::tuple(0, &out.read_end, &result.out), std::tuple(1, &err.read_end, &result.err)}) {
+        for (auto [index, fd, text] : {std::tuple(0, &out.read_end, &result.out),
+                                       std::tuple(1, &err.read_end, &result.err)}) {
             if (fds[index].revents == 0) {
                 continue;
             }
@@ -132,7 +144,8 @@ Completed anchorhold(const Invocation& invocation) {
             }
         }
         if (fds[2].revents != 0) {
-            const auto written = sys::write_some(in.write_end.get(), std::as_bytes(std::span(input)));
+            const auto written =
+                sys::write_some(in.write_end.get(), std::as_bytes(std::span(input)));
             input.remove_prefix(written ? written->value_or(0) : input.size());
             if (input.empty()) {
                 in.write_end.reset();
@@ -155,8 +168,8 @@ Completed run(const std::vector<std::string>& command, const std::vector<std::st
     return anchorhold(invocation);
 }
 
-Running Running::command(const std::vector<std::string>& command, const std::vector<std::string>& options,
-                         Streams streams) {
+Running Running::command(const std::vector<std::string>& command,
+                         const std::vector<std::string>& options, Streams streams) {
     return Running(run_invocation(command, options), streams);
 }
 
@@ -213,12 +226,15 @@ void Running::type(const std::string& keys) {
 }
 
 void Running::resize(unsigned rows, unsigned columns) {
-    const winsize size{static_cast<unsigned short>(rows), static_cast<unsigned short>(columns), 0, 0};
+    const winsize size{static_cast<unsigned short>(rows), static_cast<unsigned short>(columns), 0,
+                       0};
     ::ioctl(output_end_.get(), TIOCSWINSZ, &size);
     ::kill(child_.pid(), SIGWINCH);  // the program is not the terminal's session leader here
 }
 
-void Running::signal(int number) { [[maybe_unused]] const Status sent = child_.signal(number); }
+void Running::signal(int number) {
+    [[maybe_unused]] const Status sent = child_.signal(number);
+}
 
 std::optional<int> Running::wait() {
     const TimePoint until = deadline();
@@ -246,11 +262,13 @@ const std::string& private_folder() {
 
 std::optional<pid_t> vmm_of(pid_t parent) {
     const TimePoint until = deadline();
-    const std::string children = "/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children";
+    const std::string children =
+        "/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children";
     while (std::chrono::steady_clock::now() < until) {
         std::istringstream pids(sys::read_file(children).value_or(""));
         for (pid_t pid = 0; pids >> pid;) {
-            if (sys::read_file("/proc/" + std::to_string(pid) + "/comm").value_or("") == "anchorhold-vmm\n") {
+            if (sys::read_file("/proc/" + std::to_string(pid) + "/comm").value_or("") ==
+                "anchorhold-vmm\n") {
                 return pid;
             }
         }

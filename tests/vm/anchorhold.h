@@ -14,7 +14,8 @@ namespace anchorhold::vm_test {
 
 using namespace std::chrono_literals;
 
-// How long any one run may take: an emulated guest boots in a second or two, on a loaded machine in ten.
+// How long any one run may take: an emulated guest boots in a second or two, on a loaded machine in
+// ten.
 constexpr auto kPatience = std::chrono::seconds(120);
 
 struct Completed {
@@ -25,8 +26,8 @@ struct Completed {
 };
 
 struct Invocation {
-    std::vector<std::string> arguments;  // after "anchorhold"
-    std::string input;                   // stdin's bytes; /dev/null when empty
+    std::vector<std::string> arguments;    // after "anchorhold"
+    std::string input;                     // stdin's bytes; /dev/null when empty
     std::vector<std::string> environment;  // added to a small fixed one
 };
 
@@ -44,9 +45,11 @@ class Running {
     explicit Running(const Invocation& invocation, Streams streams = Streams::kPipes);
     // `anchorhold run` with the same defaults as run().
     static Running command(const std::vector<std::string>& command,
-                           const std::vector<std::string>& options = {}, Streams streams = Streams::kPipes);
+                           const std::vector<std::string>& options = {},
+                           Streams streams = Streams::kPipes);
 
-    // Reads until `text` has appeared (true) or the patience or the output is over (false). Keeps everything in output().
+    // Reads until `text` has appeared (true) or the patience or the output is over (false). Keeps
+    // everything in output().
     bool wait_for(const std::string& text);
     void type(const std::string& keys);
     void resize(unsigned rows, unsigned columns);

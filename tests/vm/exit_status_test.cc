@@ -62,7 +62,8 @@ TEST(ExitStatus, missing_working_directory_gives_125_and_names_it) {
 }
 
 TEST(ExitStatus, environment_and_working_directory_reach_the_command) {
-    const Completed done = run({"sh", "-c", "echo $ONE $TWO; pwd"}, {"-e", "ONE=1 1", "-e", "TWO=2", "-w", "/tmp"});
+    const Completed done =
+        run({"sh", "-c", "echo $ONE $TWO; pwd"}, {"-e", "ONE=1 1", "-e", "TWO=2", "-w", "/tmp"});
     EXPECT_EQ(done.out, "1 1 2\n/tmp\n") << done.err;
 }
 

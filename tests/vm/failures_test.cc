@@ -1,5 +1,6 @@
 // Whatever goes wrong ends in one clear line, exit status 125, and nothing left behind.
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -7,8 +8,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-
-#include <gtest/gtest.h>
 
 #include "base/sys.h"
 #include "vm/anchorhold.h"
@@ -71,7 +70,8 @@ std::string image_bytes(const std::string& name) {
 }
 
 TEST_F(Failures, missing_image_names_file_and_reason) {
-    expect_clear_error(run({"true"}, {"--image", "/no/such.erofs"}), 125, "/no/such.erofs: No such file or directory");
+    expect_clear_error(run({"true"}, {"--image", "/no/such.erofs"}), 125,
+                       "/no/such.erofs: No such file or directory");
 }
 
 TEST_F(Failures, image_that_is_a_folder_is_refused) {
@@ -79,11 +79,14 @@ TEST_F(Failures, image_that_is_a_folder_is_refused) {
 }
 
 TEST_F(Failures, image_that_is_not_erofs_is_refused) {
-    expect_clear_error(run({"true"}, {"--image", make_file("zeros", std::string(1 << 20, '\0'))}), 125, "not an EROFS");
+    expect_clear_error(run({"true"}, {"--image", make_file("zeros", std::string(1 << 20, '\0'))}),
+                       125, "not an EROFS");
 }
 
 TEST_F(Failures, truncated_image_is_refused) {
-    expect_clear_error(run({"true"}, {"--image", make_file("short", image_bytes("tiny").substr(0, 100'000))}), 125, "truncated");
+    expect_clear_error(
+        run({"true"}, {"--image", make_file("short", image_bytes("tiny").substr(0, 100'000))}), 125,
+        "truncated");
 }
 
 TEST_F(Failures, corrupt_image_with_a_good_superblock_is_reported_by_the_guest) {
@@ -94,29 +97,39 @@ TEST_F(Failures, corrupt_image_with_a_good_superblock_is_reported_by_the_guest) 
 
 TEST_F(Failures, truncated_kernel_is_refused) {
     const std::string kernel = sys::read_file(library_path() + "/vmlinux", size_t{1} << 28).value();
-    expect_clear_error(run({"true"}, {"--kernel", make_file("vmlinux", kernel.substr(0, kernel.size() / 2))}), 125, "kernel");
+    expect_clear_error(
+        run({"true"}, {"--kernel", make_file("vmlinux", kernel.substr(0, kernel.size() / 2))}), 125,
+        "kernel");
 }
 
 TEST_F(Failures, kernel_that_is_not_elf_is_refused) {
-    expect_clear_error(run({"true"}, {"--kernel", make_file("vmlinux", std::string(4096, 'x'))}), 125, "not an ELF file");
+    expect_clear_error(run({"true"}, {"--kernel", make_file("vmlinux", std::string(4096, 'x'))}),
+                       125, "not an ELF file");
 }
 
 TEST_F(Failures, guest_kernel_panic_is_reported_with_its_line) {
     Invocation invocation;
     invocation.arguments = {"run", "--quiet", "--memory", "128M", "--", "true"};
-    invocation.environment = {"ANCHORHOLD_LIBRARY=" + library_with("init.cpio", std::string(512, 'x'))};
+    invocation.environment = {"ANCHORHOLD_LIBRARY=" +
+                              library_with("init.cpio", std::string(512, 'x'))};
     expect_clear_error(anchorhold(invocation), 125, "panic");
 }
 
-TEST_F(Failures, no_processors_are_refused) { expect_clear_error(run({"true"}, {"--cpus", "0"}), 125, "--cpus 0"); }
+TEST_F(Failures, no_processors_are_refused) {
+    expect_clear_error(run({"true"}, {"--cpus", "0"}), 125, "--cpus 0");
+}
 
-TEST_F(Failures, nine_processors_are_refused) { expect_clear_error(run({"true"}, {"--cpus", "9"}), 125, "--cpus 9"); }
+TEST_F(Failures, nine_processors_are_refused) {
+    expect_clear_error(run({"true"}, {"--cpus", "9"}), 125, "--cpus 9");
+}
 
 TEST_F(Failures, memory_the_host_does_not_have_is_refused) {
     expect_clear_error(run({"true"}, {"--memory", "900G"}), 125, "900 GiB");
 }
 
-TEST_F(Failures, too_little_memory_is_refused) { expect_clear_error(run({"true"}, {"--memory", "8M"}), 125, "64 MiB"); }
+TEST_F(Failures, too_little_memory_is_refused) {
+    expect_clear_error(run({"true"}, {"--memory", "8M"}), 125, "64 MiB");
+}
 
 TEST_F(Failures, killed_vmm_is_reported) {
     Running running = Running::command({"sh", "-c", "echo up; sleep 1000"});
@@ -125,7 +138,8 @@ TEST_F(Failures, killed_vmm_is_reported) {
     ASSERT_TRUE(vmm.has_value());
     ASSERT_EQ(::kill(*vmm, SIGKILL), 0);
     EXPECT_EQ(running.wait(), 125);
-    EXPECT_NE(running.output().find("anchorhold: the VMM ended unexpectedly: killed by signal 9"), std::string::npos)
+    EXPECT_NE(running.output().find("anchorhold: the VMM ended unexpectedly: killed by signal 9"),
+              std::string::npos)
         << running.output();
 }
 
@@ -162,13 +176,19 @@ TEST_F(Failures, host_disk_that_fills_up_ends_the_run) {
     std::filesystem::create_directory(folder);
     ASSERT_EQ(::mount("none", folder.c_str(), "tmpfs", 0, "size=8m"), 0);
     Invocation invocation;
-    invocation.arguments = {"run", "--quiet", "--memory", "128M", "--", "sh", "-c", "dd if=/dev/zero of=$HOME/fill bs=1M count=64; sync; sleep 1000"};
+    invocation.arguments = {
+        "run",      "--quiet",
+        "--memory", "128M",
+        "--",       "sh",
+        "-c",       "dd if=/dev/zero of=$HOME/fill bs=1M count=64; sync; sleep 1000"};
     invocation.environment = {"XDG_CACHE_HOME=" + folder};
     const Completed done = anchorhold(invocation);
     ::umount2(folder.c_str(), MNT_DETACH);
     std::filesystem::remove(folder);
     EXPECT_EQ(done.status, 125) << done.err;
-    EXPECT_NE(done.err.find("anchorhold: the sandbox's disk failed on this host"), std::string::npos) << done.err;
+    EXPECT_NE(done.err.find("anchorhold: the sandbox's disk failed on this host"),
+              std::string::npos)
+        << done.err;
     EXPECT_NE(done.err.find("No space left on device"), std::string::npos) << done.err;
 }
 
@@ -183,8 +203,9 @@ TEST_F(Failures, arguments_of_one_mib_in_all_reach_the_command) {
 }
 
 TEST_F(Failures, argument_the_guest_cannot_take_gives_126) {
-    // The host's execve takes at most 128 KiB for one string as well, so the long one is made by the environment file of the
-    // guest's own limit: many strings that exceed a quarter of its stack limit.
+    // The host's execve takes at most 128 KiB for one string as well, so the long one is made by
+    // the environment file of the guest's own limit: many strings that exceed a quarter of its
+    // stack limit.
     std::vector<std::string> command = {"true"};
     for (int i = 0; i < 15; ++i) {
         command.push_back(std::string(131'000, 'a'));
@@ -207,7 +228,9 @@ TEST_F(Failures, no_command_is_refused_with_the_usage) {
     expect_clear_error(anchorhold(invocation), 125, "no command");
 }
 
-TEST_F(Failures, unwritable_size_is_refused) { expect_clear_error(run({"true"}, {"--disk", "much"}), 125, "'much' is not a size"); }
+TEST_F(Failures, unwritable_size_is_refused) {
+    expect_clear_error(run({"true"}, {"--disk", "much"}), 125, "'much' is not a size");
+}
 
 }  // namespace
 }  // namespace anchorhold::vm_test

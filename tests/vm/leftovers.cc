@@ -40,7 +40,8 @@ void add_files(const std::string& folder, std::set<std::string>& out) {
 std::string difference(const std::set<std::string>& before, const std::set<std::string>& after) {
     std::string text;
     std::set<std::string> more;
-    std::set_difference(after.begin(), after.end(), before.begin(), before.end(), std::inserter(more, more.end()));
+    std::set_difference(after.begin(), after.end(), before.begin(), before.end(),
+                        std::inserter(more, more.end()));
     for (const std::string& line : more) {
         text += line + "\n";
     }
@@ -67,11 +68,13 @@ std::string leftovers(const HostState& before) {
     for (;;) {
         const HostState after = HostState::now();
         const std::string text = difference(before.processes, after.processes) +
-                                 difference(before.mounts, after.mounts) + difference(before.files, after.files);
+                                 difference(before.mounts, after.mounts) +
+                                 difference(before.files, after.files);
         if (text.empty() || std::chrono::steady_clock::now() > until) {
             return text;
         }
-        ::poll(nullptr, 0, 20);  // an orphaned VMM ends when the kernel gets to it: no event tells us
+        ::poll(nullptr, 0,
+               20);  // an orphaned VMM ends when the kernel gets to it: no event tells us
     }
 }
 

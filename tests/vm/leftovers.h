@@ -6,7 +6,8 @@
 
 namespace anchorhold::vm_test {
 
-// Everything a sandbox could leave on its host: processes of ours, mounts, files below the folders we write to.
+// Everything a sandbox could leave on its host: processes of ours, mounts, files below the folders
+// we write to.
 struct HostState {
     std::set<std::string> processes;
     std::set<std::string> mounts;
@@ -15,8 +16,8 @@ struct HostState {
     static HostState now();
 };
 
-// What `after` has and `before` had not, one a line; empty when nothing was left. Waits, with a deadline, for
-// processes that are on their way out.
+// What `after` has and `before` had not, one a line; empty when nothing was left. Waits, with a
+// deadline, for processes that are on their way out.
 std::string leftovers(const HostState& before);
 
 }  // namespace anchorhold::vm_test

@@ -1,9 +1,8 @@
 // Bytes through a sandbox arrive unchanged, in bounded memory, and readers may leave.
+#include <gtest/gtest.h>
 #include <signal.h>
 
 #include <cstdio>
-
-#include <gtest/gtest.h>
 
 #include "vm/anchorhold.h"
 
@@ -14,8 +13,9 @@ constexpr const char* kVolume = "268435456";  // 256 MiB
 
 TEST(Streams, stdin_of_256_mib_arrives_unchanged) {
     // The same bytes are hashed on both sides; anchorhold reads them from a pipe.
-    const std::string script = std::string("head -c ") + kVolume + " /dev/urandom > /tmp/in-$$; " + program_path() +
-                               " run -q -i --memory 128M -- sha256sum < /tmp/in-$$; sha256sum < /tmp/in-$$; rm /tmp/in-$$";
+    const std::string script =
+        std::string("head -c ") + kVolume + " /dev/urandom > /tmp/in-$$; " + program_path() +
+        " run -q -i --memory 128M -- sha256sum < /tmp/in-$$; sha256sum < /tmp/in-$$; rm /tmp/in-$$";
     FILE* pipe = ::popen(script.c_str(), "r");
     ASSERT_NE(pipe, nullptr);
     char first[128] = {};
@@ -29,9 +29,11 @@ TEST(Streams, stdin_of_256_mib_arrives_unchanged) {
 
 TEST(Streams, stdout_of_256_mib_arrives_unchanged) {
     // The guest prints its own hash last, on stderr.
-    const std::string script = program_path() + " run -q --memory 128M -- sh -c 'head -c " + kVolume +
-                               " /dev/urandom >/home/agent/bytes; sha256sum </home/agent/bytes >&2; cat /home/agent/bytes' 2>/tmp/sum-$$ | sha256sum; cat /tmp/sum-$$; "
-                               "rm /tmp/sum-$$";
+    const std::string script =
+        program_path() + " run -q --memory 128M -- sh -c 'head -c " + kVolume +
+        " /dev/urandom >/home/agent/bytes; sha256sum </home/agent/bytes >&2; cat "
+        "/home/agent/bytes' 2>/tmp/sum-$$ | sha256sum; cat /tmp/sum-$$; "
+        "rm /tmp/sum-$$";
     FILE* pipe = ::popen(script.c_str(), "r");
     ASSERT_NE(pipe, nullptr);
     char first[128] = {};
@@ -55,7 +57,8 @@ TEST(Streams, stdin_not_asked_for_is_empty) {
 }
 
 TEST(Streams, command_that_closes_its_stdin_does_not_stop_the_run) {
-    const Completed done = run({"sh", "-c", "exec </dev/null; echo done"}, {}, std::string(1 << 20, 'x'));
+    const Completed done =
+        run({"sh", "-c", "exec </dev/null; echo done"}, {}, std::string(1 << 20, 'x'));
     EXPECT_EQ(done.status, 0) << done.err;
     EXPECT_EQ(done.out, "done\n");
 }
@@ -70,10 +73,12 @@ TEST(Streams, background_child_that_keeps_stdout_does_not_hang_the_run) {
 TEST(Streams, eight_sandboxes_at_once_keep_apart) {
     std::vector<Running> running;
     for (int i = 0; i < 8; ++i) {
-        running.push_back(Running::command({"sh", "-c", "for n in $(seq 2000); do echo line-" + std::to_string(i) + "; done"}));
+        running.push_back(Running::command(
+            {"sh", "-c", "for n in $(seq 2000); do echo line-" + std::to_string(i) + "; done"}));
     }
     for (int i = 0; i < 8; ++i) {
-        ASSERT_EQ(running[static_cast<size_t>(i)].wait(), 0) << running[static_cast<size_t>(i)].output();
+        ASSERT_EQ(running[static_cast<size_t>(i)].wait(), 0)
+            << running[static_cast<size_t>(i)].output();
         const std::string line = "line-" + std::to_string(i) + "\n";
         std::string expected;
         for (int n = 0; n < 2000; ++n) {

@@ -1,8 +1,7 @@
 // `run -t` behaves like a terminal, tested with a real pseudo-terminal.
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <termios.h>
-
-#include <gtest/gtest.h>
 
 #include "vm/anchorhold.h"
 
@@ -11,15 +10,17 @@ namespace {
 
 // A bash in the debian image, at its prompt.
 Running start_bash() {
-    Running bash = Running::command({"bash", "--norc"}, {"-t", "--image", "debian", "--memory", "256M", "-e", "PS1=ready> "},
-                                    Running::Streams::kTerminal);
+    Running bash = Running::command(
+        {"bash", "--norc"}, {"-t", "--image", "debian", "--memory", "256M", "-e", "PS1=ready> "},
+        Running::Streams::kTerminal);
     EXPECT_TRUE(bash.wait_for("ready> ")) << bash.output();
     return bash;
 }
 
 TEST(Terminal, bash_edits_lines_and_exits_with_its_status) {
     Running bash = start_bash();
-    bash.type("echo wrongX\x7f\x01\x1b[C\x1b[C\x1b[C\x1b[C\x1b[Cfirst-\x05\r");  // backspace, home, right, end
+    bash.type("echo wrongX\x7f\x01\x1b[C\x1b[C\x1b[C\x1b[C\x1b[Cfirst-\x05\r");  // backspace, home,
+                                                                                 // right, end
     EXPECT_TRUE(bash.wait_for("first-wrong\r\n")) << bash.output();
     bash.type("exit 9\r");
     EXPECT_EQ(bash.wait(), 9) << bash.output();
@@ -50,7 +51,8 @@ TEST(Terminal, resize_reaches_the_command) {
 }
 
 TEST(Terminal, is_left_as_it_was_found_after_an_ordinary_end) {
-    Running shell = Running::command({"sh", "-c", "echo here"}, {"-t"}, Running::Streams::kTerminal);
+    Running shell =
+        Running::command({"sh", "-c", "echo here"}, {"-t"}, Running::Streams::kTerminal);
     ASSERT_TRUE(shell.wait_for("here\r\n")) << shell.output();
     termios raw{};
     EXPECT_EQ(shell.wait(), 0);
@@ -59,7 +61,8 @@ TEST(Terminal, is_left_as_it_was_found_after_an_ordinary_end) {
 }
 
 TEST(Terminal, is_left_as_it_was_found_when_anchorhold_is_killed) {
-    Running shell = Running::command({"sh", "-c", "echo here; sleep 1000"}, {"-t"}, Running::Streams::kTerminal);
+    Running shell = Running::command({"sh", "-c", "echo here; sleep 1000"}, {"-t"},
+                                     Running::Streams::kTerminal);
     ASSERT_TRUE(shell.wait_for("here\r\n")) << shell.output();
     termios attributes{};
     ASSERT_EQ(::tcgetattr(shell.terminal(), &attributes), 0);
@@ -78,7 +81,8 @@ TEST(Terminal, tty_without_a_terminal_is_refused_with_125) {
 }
 
 TEST(Signals, interrupt_reaches_the_command) {
-    Running running = Running::command({"sh", "-c", "trap 'echo caught; exit 5' INT; echo waiting; while :; do sleep 1; done"});
+    Running running = Running::command(
+        {"sh", "-c", "trap 'echo caught; exit 5' INT; echo waiting; while :; do sleep 1; done"});
     ASSERT_TRUE(running.wait_for("waiting\n")) << running.output();
     running.signal(SIGINT);
     EXPECT_EQ(running.wait(), 5) << running.output();
@@ -86,7 +90,8 @@ TEST(Signals, interrupt_reaches_the_command) {
 }
 
 TEST(Signals, second_interrupt_kills_the_sandbox) {
-    Running running = Running::command({"sh", "-c", "trap 'echo ignored' INT; echo waiting; while :; do sleep 1; done"});
+    Running running = Running::command(
+        {"sh", "-c", "trap 'echo ignored' INT; echo waiting; while :; do sleep 1; done"});
     ASSERT_TRUE(running.wait_for("waiting\n")) << running.output();
     running.signal(SIGINT);
     ASSERT_TRUE(running.wait_for("ignored\n")) << running.output();

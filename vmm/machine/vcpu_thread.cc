@@ -11,7 +11,6 @@
 #include <span>
 #include <utility>
 
-
 namespace anchorhold::vmm {
 namespace {
 

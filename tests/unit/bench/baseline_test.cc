@@ -22,28 +22,33 @@ TEST(Baseline, medians_are_of_the_first_variant) {
 }
 
 TEST(Baseline, median_more_than_five_per_cent_slower_is_named) {
-    const Baseline baseline{.medians = {{"kernel", 40 * kMillisecond}}, .limits = {}, .stopwatch = {}};
+    const Baseline baseline{
+        .medians = {{"kernel", 40 * kMillisecond}}, .limits = {}, .stopwatch = {}};
     EXPECT_THAT(compare(baseline, {{"kernel", 42 * kMillisecond}}), IsEmpty());
     EXPECT_THAT(compare(baseline, {{"kernel", 30 * kMillisecond}}), IsEmpty());
-    EXPECT_THAT(compare(baseline, {{"kernel", 43 * kMillisecond}}),
-                ElementsAre(HasSubstr("kernel: 43.00 ms is 7.5 % more than the baseline's 40.00 ms")));
+    EXPECT_THAT(
+        compare(baseline, {{"kernel", 43 * kMillisecond}}),
+        ElementsAre(HasSubstr("kernel: 43.00 ms is 7.5 % more than the baseline's 40.00 ms")));
 }
 
 TEST(Baseline, phase_of_microseconds_may_vary_by_an_interrupt) {
     const Baseline baseline{.medians = {{"spawn", 100'000}}, .limits = {}, .stopwatch = {}};
     EXPECT_THAT(compare(baseline, {{"spawn", 100'000 + kSlackNanoseconds}}), IsEmpty());
-    EXPECT_THAT(compare(baseline, {{"spawn", 100'001 + kSlackNanoseconds}}), ElementsAre(HasSubstr("spawn")));
+    EXPECT_THAT(compare(baseline, {{"spawn", 100'001 + kSlackNanoseconds}}),
+                ElementsAre(HasSubstr("spawn")));
 }
 
 TEST(Baseline, memory_is_shown_in_kibibytes) {
-    const Baseline baseline{.medians = {{"vmm_private_bytes", 1 << 20}}, .limits = {}, .stopwatch = {}};
+    const Baseline baseline{
+        .medians = {{"vmm_private_bytes", 1 << 20}}, .limits = {}, .stopwatch = {}};
     EXPECT_THAT(compare(baseline, {{"vmm_private_bytes", 2 << 20}}),
                 ElementsAre(HasSubstr("2048 KiB is 100.0 % more than the baseline's 1024 KiB")));
 }
 
 TEST(Baseline, figure_that_is_missing_is_wrong) {
-    const Baseline baseline{
-        .medians = {{"kernel", kMillisecond}}, .limits = {{"to_agent", kMillisecond}}, .stopwatch = {}};
+    const Baseline baseline{.medians = {{"kernel", kMillisecond}},
+                            .limits = {{"to_agent", kMillisecond}},
+                            .stopwatch = {}};
     EXPECT_THAT(compare(baseline, {}),
                 ElementsAre(HasSubstr("kernel: no figure"), HasSubstr("to_agent: no figure")));
 }
@@ -57,7 +62,8 @@ TEST(Baseline, limit_holds_whatever_was_recorded) {
 }
 
 TEST(Baseline, file_written_and_read_is_the_same) {
-    const Baseline baseline{.medians = {{"kernel", 1}}, .limits = {{"kernel", 2}}, .stopwatch = {"qemu", "-icount"}};
+    const Baseline baseline{
+        .medians = {{"kernel", 1}}, .limits = {{"kernel", 2}}, .stopwatch = {"qemu", "-icount"}};
     const auto read = baseline_from_json(to_json(baseline));
     ASSERT_TRUE(read) << read.error().message;
     EXPECT_EQ(read->medians, baseline.medians);
@@ -66,7 +72,8 @@ TEST(Baseline, file_written_and_read_is_the_same) {
 }
 
 TEST(Baseline, file_that_is_none_is_refused) {
-    for (const char* text : {"", "{}", R"({"medians":{"kernel":"fast"},"limits":{},"stopwatch":[]})"}) {
+    for (const char* text :
+         {"", "{}", R"({"medians":{"kernel":"fast"},"limits":{},"stopwatch":[]})"}) {
         EXPECT_FALSE(baseline_from_json(text)) << text;
     }
 }

@@ -57,7 +57,9 @@ class ForeignVmmTest : public testing::Test {
 
     ForeignVmm vmm(std::vector<std::string> command_line) {
         ForeignVmmSettings settings;
-        settings.description = {.name = "peer", .version = "1", .command_line = std::move(command_line),
+        settings.description = {.name = "peer",
+                                .version = "1",
+                                .command_line = std::move(command_line),
                                 .configuration = "{}\n"};
         settings.configuration_path = folder_ + "/peer.json";
         settings.link = make_unix_link(folder_ + "/v");
@@ -66,7 +68,8 @@ class ForeignVmmTest : public testing::Test {
 
     std::string end_of(ForeignVmm& variant, bool destroy) {
         std::optional<std::string> end;
-        EXPECT_TRUE(variant.start({[] { ADD_FAILURE() << "ready"; }, [&end](const std::string& error) { end = error; }}));
+        EXPECT_TRUE(variant.start(
+            {[] { ADD_FAILURE() << "ready"; }, [&end](const std::string& error) { end = error; }}));
         if (destroy) {
             variant.destroy();
         }
@@ -83,7 +86,8 @@ class ForeignVmmTest : public testing::Test {
 TEST_F(ForeignVmmTest, vmm_that_ends_by_itself_is_an_error_with_its_last_words) {
     ForeignVmm variant = vmm({"/bin/sh", "-c", "echo first; echo no such device >&2; exit 3"});
     EXPECT_EQ(end_of(variant, false), "peer ended unexpectedly with exit status 3: no such device");
-    EXPECT_EQ(end_of(variant, false), "peer ended unexpectedly with exit status 3: no such device") << "again";
+    EXPECT_EQ(end_of(variant, false), "peer ended unexpectedly with exit status 3: no such device")
+        << "again";
 }
 
 TEST_F(ForeignVmmTest, configuration_is_written_before_the_vmm_starts) {
@@ -98,7 +102,8 @@ TEST_F(ForeignVmmTest, vmm_destroyed_ends_without_an_error) {
 
 TEST_F(ForeignVmmTest, program_that_cannot_run_is_named) {
     ForeignVmm variant = vmm({"/nonexistent/vmm"});
-    const Status started = variant.start({[] {}, [](const std::string&) { ADD_FAILURE() << "ended"; }});
+    const Status started =
+        variant.start({[] {}, [](const std::string&) { ADD_FAILURE() << "ended"; }});
     ASSERT_FALSE(started);
     EXPECT_NE(started.error().message.find("/nonexistent/vmm"), std::string::npos);
 }

@@ -25,7 +25,8 @@ OwnFd unix_socket(const std::string& path, bool listening) {
     where.sun_family = AF_UNIX;
     std::memcpy(where.sun_path, path.data(), path.size());
     const auto* address = reinterpret_cast<const sockaddr*>(&where);
-    const int done = listening ? ::bind(made.get(), address, sizeof where) : ::connect(made.get(), address, sizeof where);
+    const int done = listening ? ::bind(made.get(), address, sizeof where)
+                               : ::connect(made.get(), address, sizeof where);
     if (done != 0 || (listening && ::listen(made.get(), 1) != 0)) {
         made.reset();
     }
@@ -77,7 +78,9 @@ TEST_F(UnixLinkTest, connect_asks_for_the_port_and_leaves_the_guests_bytes_unrea
 }
 
 TEST_F(UnixLinkTest, connect_refused_by_the_vmm_is_an_error) {
-    for (const std::string answer : {"", "NO\n", "a line that is much too long to be an answer of any VMM to anybody at all\n"}) {
+    for (const std::string answer :
+         {"", "NO\n",
+          "a line that is much too long to be an answer of any VMM to anybody at all\n"}) {
         std::filesystem::remove(folder_ + "/v");
         OwnFd vmm = unix_socket(folder_ + "/v", true);
         ASSERT_TRUE(vmm.valid());

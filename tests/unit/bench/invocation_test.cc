@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <nlohmann/json.hpp>
 
 namespace anchorhold::bench {
@@ -12,7 +11,8 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
 
-const GuestFiles kFiles{.kernel = "/k/vmlinux", .initrd = "/k/init.cpio", .image = "/i/tiny.erofs", .disk = "/d"};
+const GuestFiles kFiles{
+    .kernel = "/k/vmlinux", .initrd = "/k/init.cpio", .image = "/i/tiny.erofs", .disk = "/d"};
 const GuestShape kShape{.cpus = 2, .memory_bytes = uint64_t{128} << 20};
 
 // The value behind the first occurrence of an option.
@@ -34,7 +34,8 @@ TEST(Invocation, qemu_boots_the_same_files_with_everything_else_off) {
     EXPECT_EQ(value_of(qemu, "-kernel"), "/k/vmlinux");
     EXPECT_EQ(value_of(qemu, "-initrd"), "/k/init.cpio");
     EXPECT_EQ(value_of(qemu, "-append"), peer_kernel_arguments());
-    EXPECT_THAT(qemu.arguments, Contains("if=none,id=root,format=raw,readonly=on,file=/i/tiny.erofs"));
+    EXPECT_THAT(qemu.arguments,
+                Contains("if=none,id=root,format=raw,readonly=on,file=/i/tiny.erofs"));
     EXPECT_THAT(qemu.arguments, Contains("if=none,id=disk,format=raw,file=/d"));
     EXPECT_THAT(qemu.arguments, Contains("vhost-vsock-device,guest-cid=77"));
     EXPECT_THAT(qemu.arguments, Contains("-nodefaults"));
@@ -49,8 +50,10 @@ TEST(Invocation, qemu_without_a_disk_has_one_drive) {
 }
 
 TEST(Invocation, firecracker_gets_one_configuration_file) {
-    const Invocation firecracker = firecracker_invocation("/f", kFiles, kShape, "/t/v.sock", "/t/c.json");
-    EXPECT_EQ(firecracker.arguments, (std::vector<std::string>{"/f", "--no-api", "--config-file", "/t/c.json"}));
+    const Invocation firecracker =
+        firecracker_invocation("/f", kFiles, kShape, "/t/v.sock", "/t/c.json");
+    EXPECT_EQ(firecracker.arguments,
+              (std::vector<std::string>{"/f", "--no-api", "--config-file", "/t/c.json"}));
     const auto configuration = nlohmann::json::parse(firecracker.configuration);
     EXPECT_EQ(configuration["boot-source"]["kernel_image_path"], "/k/vmlinux");
     EXPECT_EQ(configuration["boot-source"]["initrd_path"], "/k/init.cpio");

@@ -54,7 +54,8 @@ TEST(Peer, text_that_cannot_be_meant_is_refused_with_what_to_write) {
 TEST(Peer, program_that_is_missing_is_an_error_that_names_it) {
     const auto loop = EventLoop::create();
     ASSERT_TRUE(loop);
-    const auto peer = make_peer(**loop, {.kind = Kind::kFirecracker, .program = "/nonexistent/vmm", .kernel = {}}, {});
+    const auto peer = make_peer(
+        **loop, {.kind = Kind::kFirecracker, .program = "/nonexistent/vmm", .kernel = {}}, {});
     ASSERT_FALSE(peer);
     EXPECT_THAT(peer.error().message, HasSubstr("/nonexistent/vmm"));
 }
@@ -62,7 +63,8 @@ TEST(Peer, program_that_is_missing_is_an_error_that_names_it) {
 TEST(Peer, program_that_refuses_to_say_its_version_is_an_error) {
     const auto loop = EventLoop::create();
     ASSERT_TRUE(loop);
-    const auto peer = make_peer(**loop, {.kind = Kind::kFirecracker, .program = "/bin/false", .kernel = {}}, {});
+    const auto peer =
+        make_peer(**loop, {.kind = Kind::kFirecracker, .program = "/bin/false", .kernel = {}}, {});
     ASSERT_FALSE(peer);
     EXPECT_THAT(peer.error().message, HasSubstr("--version failed"));
 }

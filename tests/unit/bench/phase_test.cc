@@ -55,8 +55,8 @@ TEST(Phase, milestone_unseen_leaves_its_phases_out) {
     supervisor::Timeline at = whole_timeline();
     at.configured = at.created = at.loaded = at.running = 0;  // a VMM that tells nothing
     const PhaseTimes times = cut(at);
-    for (const Phase phase : {Phase::kSpawn, Phase::kCreateVm, Phase::kCreate, Phase::kLoad, Phase::kEnter,
-                              Phase::kKernel}) {
+    for (const Phase phase : {Phase::kSpawn, Phase::kCreateVm, Phase::kCreate, Phase::kLoad,
+                              Phase::kEnter, Phase::kKernel}) {
         EXPECT_FALSE(times[static_cast<size_t>(phase)].has_value()) << info(phase).key;
     }
     EXPECT_EQ(time_of(times, Phase::kToInit), 190U);

@@ -45,9 +45,9 @@ TEST(PrivateMemory, guest_unknown_counts_everything) {
 }
 
 TEST(PrivateMemory, text_of_another_form_is_refused) {
-    for (const std::string_view text :
-         {"", "Private_Dirty: 8 kB\n", "nonsense\n", "00400000-00480000 r-xp 0 0 0\nPrivate_Dirty: many kB\n",
-          "00400000-00480000 r-xp 0 0 0\nPrivate_Dirty: 8 MB\n"}) {
+    for (const std::string_view text : {"", "Private_Dirty: 8 kB\n", "nonsense\n",
+                                        "00400000-00480000 r-xp 0 0 0\nPrivate_Dirty: many kB\n",
+                                        "00400000-00480000 r-xp 0 0 0\nPrivate_Dirty: 8 MB\n"}) {
         EXPECT_FALSE(private_bytes(text, {})) << text;
     }
 }
@@ -56,7 +56,8 @@ TEST(PrivateMemory, own_process_grows_by_the_pages_it_touches) {
     constexpr size_t kSize = size_t{8} << 20;
     const auto before = private_bytes_of(::getpid(), {});
     ASSERT_TRUE(before) << before.error().message;
-    const auto mapping = OwnMapping::map(kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+    const auto mapping =
+        OwnMapping::map(kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
     ASSERT_TRUE(mapping) << mapping.error().message;
     std::memset(mapping->data(), 1, kSize);
     const auto after = private_bytes_of(::getpid(), {});

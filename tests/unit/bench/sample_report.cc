@@ -22,8 +22,8 @@ Start start(uint64_t unit, uint64_t memory) {
 }
 
 Start untold(Start told) {
-    for (const Phase phase : {Phase::kSpawn, Phase::kCreateVm, Phase::kCreate, Phase::kLoad, Phase::kEnter,
-                              Phase::kKernel}) {
+    for (const Phase phase : {Phase::kSpawn, Phase::kCreateVm, Phase::kCreate, Phase::kLoad,
+                              Phase::kEnter, Phase::kKernel}) {
         told.times[static_cast<size_t>(phase)].reset();
     }
     return told;

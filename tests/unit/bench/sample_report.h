@@ -5,7 +5,8 @@
 
 namespace anchorhold::bench {
 
-// Ours: three starts with every phase; "qemu": three that tell nothing about the VMM itself, four times as slow.
+// Ours: three starts with every phase; "qemu": three that tell nothing about the VMM itself, four
+// times as slow.
 [[nodiscard]] Report sample_report();
 
 }  // namespace anchorhold::bench

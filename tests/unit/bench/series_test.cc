@@ -14,10 +14,12 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// Plays a VMM and its guest within this process: ready at once, and the exec stream answers as it is told.
+// Plays a VMM and its guest within this process: ready at once, and the exec stream answers as it
+// is told.
 class FakeVariant final : public Variant {
   public:
-    FakeVariant(EventLoop& loop, std::string name, std::string output) : loop_(loop), output_(std::move(output)) {
+    FakeVariant(EventLoop& loop, std::string name, std::string output)
+        : loop_(loop), output_(std::move(output)) {
         description_.name = std::move(name);
     }
 
@@ -89,7 +91,9 @@ TEST_F(SeriesTest, variants_take_turns_and_the_first_round_is_not_counted) {
     std::vector<std::string> order;
     SeriesOptions options;
     options.count = 2;
-    options.on_progress = [&order](uint32_t, uint32_t, const std::string& next) { order.push_back(next); };
+    options.on_progress = [&order](uint32_t, uint32_t, const std::string& next) {
+        order.push_back(next);
+    };
     const auto results = run_series(*loop_, variants_, options);
     ASSERT_TRUE(results) << results.error().message;
     EXPECT_THAT(order, ElementsAre("ours", "theirs", "ours", "theirs", "ours", "theirs"));

@@ -33,7 +33,9 @@ TEST(Statistics, summary_of_unsorted_samples_orders_them) {
     EXPECT_EQ(summary->max, 30U);
 }
 
-TEST(Statistics, summary_of_no_samples_is_none) { EXPECT_FALSE(summarise({}).has_value()); }
+TEST(Statistics, summary_of_no_samples_is_none) {
+    EXPECT_FALSE(summarise({}).has_value());
+}
 
 }  // namespace
 }  // namespace anchorhold::bench

@@ -287,9 +287,12 @@ TEST_F(SandboxTest, own_standard_error_passed_back_is_left_alone) {
 }
 
 TEST_F(SandboxTest, last_words_of_init_name_the_image_and_are_escaped) {
-    const std::string prefix = "image " + installation.image_path(spec.image) + ": the guest cannot start from it: ";
-    start("started\nended PANIC Attempted to kill init!|anchorhold-init: cannot start: mount: Structure needs "
-          "cleaning\\nKernel panic\\n\n");
+    const std::string prefix =
+        "image " + installation.image_path(spec.image) + ": the guest cannot start from it: ";
+    start(
+        "started\nended PANIC Attempted to kill init!|anchorhold-init: cannot start: mount: "
+        "Structure needs "
+        "cleaning\\nKernel panic\\n\n");
     EXPECT_EQ(outcome(), prefix + "mount: Structure needs cleaning");
     sandbox.reset();
     end.reset();
