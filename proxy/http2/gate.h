@@ -27,6 +27,8 @@ class RequestGate {
     // or the connection ends; it may throw operation_aborted then, and must end soon.
     virtual asio::awaitable<std::optional<Denial>> admit(std::string& body, bool whole) = 0;
     [[nodiscard]] virtual const RequestHead& request() const = 0;
+    // The head was written upstream: what it held of secrets may be wiped.
+    virtual void request_sent() = 0;
     [[nodiscard]] virtual std::optional<uint64_t> new_content_length() const = 0;
     virtual std::optional<Denial> request_body(std::string& piece) = 0;
     virtual std::optional<Denial> request_end(std::string& rest, Fields& trailers) = 0;

@@ -5,7 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "proxy/exchange.h"
+namespace anchorhold::proxy {
+struct Denial;  // proxy/exchange.h, which includes this file
+}
 
 namespace anchorhold::proxy::websocket {
 

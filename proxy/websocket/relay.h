@@ -8,6 +8,7 @@
 #include <string>
 
 #include "proxy/duplex.h"
+#include "proxy/exchange.h"
 #include "proxy/websocket/message_filter.h"
 
 namespace anchorhold::proxy::websocket {
