@@ -19,6 +19,7 @@
 
 #include "policy/decision.h"
 #include "proxy/head.h"
+#include "proxy/websocket/message_filter.h"
 
 namespace anchorhold::proxy {
 
@@ -59,6 +60,9 @@ class Exchange {
 
     // What goes upstream, after admit().
     [[nodiscard]] const RequestHead& request() const;
+    // The head was written upstream: what it held of secrets is wiped.
+    void request_sent();
+
     // The body's length changed or is now known: Content-Length to send instead of the guest's.
     // nullopt: as it was.
     [[nodiscard]] std::optional<uint64_t> new_content_length() const;
@@ -81,6 +85,9 @@ class Exchange {
     std::optional<Denial> answer_body(std::string& piece);
     std::optional<Denial> answer_end(std::string& rest, Fields& trailers);
 
+    // Denies without asking policy: what the relay found wrong with the message itself.
+    Denial refuse(policy::Reason reason, std::string_view detail);
+
     // The outcome for the record. `error` is empty for a whole exchange.
     void finish(std::string_view error = {});
 
@@ -88,13 +95,16 @@ class Exchange {
     // …).
     [[nodiscard]] Denial failed(policy::Reason reason, std::string_view detail) const;
 
-    // WebSocket messages after 101: text and binary payloads through the same scrubbing and
-    // counting.
-    void note_upgraded();
+    // WebSocket after 101: its messages pass through the same scanning and scrubbing, and are
+    // counted.
+    websocket::Filters note_upgraded();
 
   private:
     struct State;
     std::unique_ptr<State> state_;
 };
+
+// A denial, on record, of bytes that are no request at all.
+Denial refuse_malformed(Window& window, Connection& connection, std::string_view why);
 
 }  // namespace anchorhold::proxy

@@ -1,0 +1,111 @@
+// One packet out, one packet with at most one descriptor back; answers come in any order.
+#include "proxy/dialer_link.h"
+
+#include <arpa/inet.h>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <sys/socket.h>
+
+#include "proto/frame.h"
+
+namespace anchorhold::proxy {
+namespace {
+
+policy::Reason reason_of(proto::DialAnswer::Outcome outcome) {
+    switch (outcome) {
+        case proto::DialAnswer::CONNECTED:
+            return policy::Reason::none;
+        case proto::DialAnswer::NOT_LISTED:
+        case proto::DialAnswer::FORBIDDEN_ADDRESS:
+            return policy::Reason::forbidden_address;
+        case proto::DialAnswer::TOO_MANY:
+            return policy::Reason::unavailable;
+        default:
+            return policy::Reason::unreachable;
+    }
+}
+
+std::string address_text(std::string_view bytes) {
+    char text[INET6_ADDRSTRLEN] = {};
+    if (bytes.size() == 4 || bytes.size() == 16) {
+        ::inet_ntop(bytes.size() == 4 ? AF_INET : AF_INET6, bytes.data(), text, sizeof text);
+    }
+    return text;
+}
+
+// What the dialer hands over must be a connected TCP socket and nothing else.
+bool is_tcp_stream(int fd) {
+    int type = 0;
+    int protocol = 0;
+    socklen_t size = sizeof type;
+    return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+           ::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+           protocol == IPPROTO_TCP;
+}
+
+Dialed unavailable() {
+    return {{}, policy::Reason::unavailable, "the dialer is not there", {}};
+}
+
+}  // namespace
+
+DialerLink::DialerLink(asio::io_context& context, OwnFd channel)
+    : context_(context), channel_(context, std::move(channel)) {
+    asio::co_spawn(context_, receive(), asio::detached);
+}
+
+asio::awaitable<Dialed> DialerLink::dial(std::string host, std::span<const unsigned char> address,
+                                         uint16_t port) {
+    proto::Dial request;
+    request.set_id(next_++);
+    request.set_host(std::move(host));
+    request.set_address(address.data(), address.size());
+    request.set_port(port);
+    const auto wake = Wake<Dialed>::create();
+    open_[request.id()] = wake;
+    for (;;) {
+        const Status sent =
+            lost_ ? fail("the dialer is not there") : channel_.send(request.SerializeAsString());
+        if (sent) {
+            break;
+        }
+        if (sent.error().code != EAGAIN) {
+            open_.erase(request.id());
+            co_return unavailable();
+        }
+        co_await channel_.wait_writable();
+    }
+    co_return co_await wake->wait();
+}
+
+asio::awaitable<void> DialerLink::receive() {
+    while (auto packet = co_await channel_.receive()) {
+        const auto answer = proto::parse<proto::DialAnswer>(packet->bytes, "the dialer's answer");
+        if (!answer) {
+            break;
+        }
+        const auto found = open_.find(answer->id());
+        if (found == open_.end()) {
+            break;
+        }
+        Dialed dialed;
+        dialed.reason = reason_of(answer->outcome());
+        dialed.detail = answer->detail();
+        dialed.address = address_text(answer->address());
+        if (dialed.reason == policy::Reason::none) {
+            if (packet->fds.size() != 1 || !is_tcp_stream(packet->fds[0].get())) {
+                break;
+            }
+            dialed.socket = std::move(packet->fds[0]);
+        }
+        found->second->tell(std::move(dialed));
+        open_.erase(found);
+    }
+    lost_ = true;
+    channel_.close();
+    for (const auto& [id, wake] : std::exchange(open_, {})) {
+        wake->tell(unavailable());
+    }
+}
+
+}  // namespace anchorhold::proxy

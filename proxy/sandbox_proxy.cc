@@ -1,0 +1,106 @@
+// Read the setup, build the window, lock down, serve.
+#include "proxy/sandbox_proxy.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/log.h"
+#include "proto/frame.h"
+#include "proto/proxy_control.pb.h"
+#include "proto/vmm_control.pb.h"
+#include "proxy/credentials/secret_store.h"
+#include "proxy/jail.h"
+#include "proxy/packet_channel.h"
+#include "proxy/setup_reader.h"
+#include "proxy/stream.h"
+#include "proxy/window.h"
+
+namespace anchorhold::proxy {
+namespace {
+
+// More at once than any sandbox needs; what is beyond is reset.
+constexpr size_t kMaxStreams = 4096;
+
+Result<Window::Parts> make_parts(ReadSetup setup, X509_STORE* trust) {
+    auto policy = ANCHORHOLD_TRY(
+        proto::parse<proto::ResolvedPolicy>(setup.message.policy(), "the resolved policy"));
+    auto evaluator = ANCHORHOLD_TRY(policy::Evaluator::create(std::move(policy)));
+    auto credentials =
+        ANCHORHOLD_TRY(Credentials::create(evaluator.policy(), std::move(setup.secrets)));
+    return Window::Parts{
+        .sandbox = setup.message.sandbox_name(),
+        .evaluator = std::move(evaluator),
+        .credentials = std::move(credentials),
+        .guest_tls = ANCHORHOLD_TRY(GuestTls::create(setup.message.intermediate_certificate(),
+                                                     setup.message.intermediate_key())),
+        .upstream_tls = ANCHORHOLD_TRY(UpstreamTls::create(trust, setup.message.upstream_roots())),
+        .next_stream = std::max<uint64_t>(setup.message.first_stream(), 1),
+        .next_request = std::max<uint64_t>(setup.message.first_request(), 1)};
+}
+
+asio::awaitable<void> accept_streams(Window& window, PacketChannel& streams) {
+    while (auto packet = co_await streams.receive()) {
+        const auto stream = proto::parse<proto::GuestStream>(packet->bytes, "the guest's stream");
+        if (!stream || packet->fds.size() != 1) {
+            break;
+        }
+        if (window.open_streams < kMaxStreams) {
+            asio::co_spawn(window.context, serve_stream(window, std::move(packet->fds[0])),
+                           asio::detached);
+        }
+    }
+    window.context.stop();
+}
+
+// Says goodbye when nothing was open for a whole period.
+asio::awaitable<void> leave_when_idle(Window& window, std::chrono::seconds period) {
+    uint64_t seen = 0;
+    asio::steady_timer timer(window.context);
+    for (;;) {
+        timer.expires_after(period);
+        co_await timer.async_wait(asio::use_awaitable);
+        if (window.open_streams == 0 && seen == window.parts.next_stream) {
+            window.supervisor.leave();
+            timer.expires_after(std::chrono::seconds(1));
+            co_await timer.async_wait(asio::use_awaitable);
+            window.context.stop();
+        }
+        seen = window.parts.next_stream;
+    }
+}
+
+Status serve(ProxyDescriptors descriptors, X509_STORE* trust) {
+    ReadSetup setup = ANCHORHOLD_TRY(read_setup(descriptors.setup.get()));
+    descriptors.setup.reset();
+    const std::chrono::seconds idle_exit(setup.message.idle_exit_seconds());
+    Window::Parts parts = ANCHORHOLD_TRY(make_parts(std::move(setup), trust));
+
+    asio::io_context context(1);
+    SupervisorLink supervisor(context, std::move(descriptors.control), [&] { context.stop(); });
+    DialerLink dialer(context, std::move(descriptors.dialer));
+    PacketChannel streams(context, std::move(descriptors.streams));
+    Window window(context, std::move(parts), supervisor, dialer);
+
+    ANCHORHOLD_TRY(install_filter());
+    asio::co_spawn(context, accept_streams(window, streams), asio::detached);
+    if (idle_exit.count() > 0) {
+        asio::co_spawn(context, leave_when_idle(window, idle_exit), asio::detached);
+    }
+    context.run();
+    return {};
+}
+
+}  // namespace
+
+int run_proxy(ProxyDescriptors descriptors, X509_STORE* trust) {
+    const Status served = serve(std::move(descriptors), trust);
+    if (!served) {
+        log::error("{}", served.error().message);
+        return 1;
+    }
+    return 0;
+}
+
+}  // namespace anchorhold::proxy

@@ -1,0 +1,162 @@
+// Batches are packets of at most 4 KiB; one coroutine sends them, one receives.
+#include "proxy/supervisor_link.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "proto/frame.h"
+
+namespace anchorhold::proxy {
+namespace {
+
+constexpr size_t kMaxBatch =
+    kMaxPacketSize - 64;  // room for the sequence and the field's own bytes
+// Events that wait for a supervisor that does not read. Beyond this the window stops admitting.
+constexpr size_t kMaxPackets = 4096;
+
+}  // namespace
+
+SupervisorLink::SupervisorLink(asio::io_context& context, OwnFd control,
+                               std::function<void()> on_lost)
+    : context_(context), channel_(context, std::move(control)), on_lost_(std::move(on_lost)) {
+    asio::co_spawn(context_, receive(), asio::detached);
+}
+
+void SupervisorLink::close_batch() {
+    if (batch_.events_size() > 0) {
+        batch_.set_sequence(next_sequence_ - 1);
+        packets_.push_back(batch_.SerializeAsString());
+        batch_.Clear();
+        batch_size_ = 0;
+    }
+}
+
+uint64_t SupervisorLink::record(proto::AuditEvent event) {
+    const size_t size = event.ByteSizeLong() + 4;
+    if (batch_size_ + size > kMaxBatch) {
+        close_batch();
+    }
+    *batch_.add_events() = std::move(event);
+    batch_size_ += size;
+    const uint64_t sequence = next_sequence_++;
+    if (packets_.size() > kMaxPackets) {
+        lose();
+    } else {
+        schedule_flush();
+    }
+    return sequence;
+}
+
+asio::awaitable<bool> SupervisorLink::written(uint64_t sequence) {
+    if (lost_ || written_ >= sequence) {
+        co_return !lost_;
+    }
+    const auto wake = Wake<bool>::create();
+    waiters_.push_back({sequence, wake});
+    co_return co_await wake->wait();
+}
+
+asio::awaitable<std::optional<bool>> SupervisorLink::ask(proto::RequestDecided request,
+                                                         std::string body_sha256) {
+    if (lost_) {
+        co_return std::nullopt;
+    }
+    close_batch();
+    proto::ProxyReport report;
+    proto::Question& question = *report.mutable_question();
+    question.set_id(next_question_++);
+    *question.mutable_request() = std::move(request);
+    question.set_body_sha256(std::move(body_sha256));
+    packets_.push_back(report.SerializeAsString());
+    const auto wake = Wake<std::optional<bool>>::create();
+    questions_[question.id()] = wake;
+    schedule_flush();
+    co_return co_await wake->wait();
+}
+
+void SupervisorLink::captured(proto::Minted minted) {
+    close_batch();
+    proto::ProxyReport report;
+    *report.mutable_minted() = std::move(minted);
+    packets_.push_back(report.SerializeAsString());
+    report.mutable_minted()->mutable_secret()->mutable_value()->assign(
+        report.minted().secret().value().size(), '\0');
+    schedule_flush();
+}
+
+void SupervisorLink::leave() {
+    close_batch();
+    proto::ProxyReport report;
+    report.set_leaving(true);
+    packets_.push_back(report.SerializeAsString());
+    schedule_flush();
+}
+
+void SupervisorLink::schedule_flush() {
+    if (!flushing_ && !lost_) {
+        flushing_ = true;
+        asio::co_spawn(context_, flush(), asio::detached);
+    }
+}
+
+asio::awaitable<void> SupervisorLink::flush() {
+    // Whatever else runs in this turn of the loop joins the batch.
+    co_await asio::post(context_, asio::use_awaitable);
+    close_batch();
+    while (!packets_.empty() && !lost_) {
+        const Status sent = channel_.send(packets_.front());
+        if (sent) {
+            std::fill(packets_.front().begin(), packets_.front().end(), '\0');
+            packets_.pop_front();
+        } else if (sent.error().code == EAGAIN) {
+            co_await channel_.wait_writable();
+        } else {
+            lose();
+        }
+        if (packets_.empty()) {
+            close_batch();
+        }
+    }
+    flushing_ = false;
+}
+
+asio::awaitable<void> SupervisorLink::receive() {
+    while (auto packet = co_await channel_.receive()) {
+        const auto order = proto::parse<proto::ProxyOrder>(packet->bytes, "the order");
+        if (!order || order->written() >= next_sequence_) {
+            break;
+        }
+        written_ = std::max(written_, order->written());
+        while (!waiters_.empty() && waiters_.front().sequence <= written_) {
+            waiters_.front().wake->tell(true);
+            waiters_.pop_front();
+        }
+        if (order->has_answer()) {
+            if (const auto found = questions_.find(order->answer().question());
+                found != questions_.end()) {
+                found->second->tell(std::optional(order->answer().allowed()));
+                questions_.erase(found);
+            }
+        }
+    }
+    lose();
+}
+
+void SupervisorLink::lose() {
+    if (lost_) {
+        return;
+    }
+    lost_ = true;
+    channel_.close();
+    for (const Waiter& waiter : waiters_) {
+        waiter.wake->tell(false);
+    }
+    waiters_.clear();
+    for (const auto& [id, wake] : questions_) {
+        wake->tell(std::nullopt);
+    }
+    questions_.clear();
+    on_lost_();
+}
+
+}  // namespace anchorhold::proxy

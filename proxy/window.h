@@ -1,0 +1,51 @@
+// What all streams of one sandbox's proxy share: its policy, credentials, keys and links.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "policy/evaluator.h"
+#include "proxy/credentials/credentials.h"
+#include "proxy/dialer_link.h"
+#include "proxy/supervisor_link.h"
+#include "proxy/tls/guest_tls.h"
+#include "proxy/tls/upstream_tls.h"
+
+namespace anchorhold::proxy {
+
+// Belongs to the thread of its io_context.
+class Window {
+  public:
+    struct Parts {
+        std::string sandbox;
+        policy::Evaluator evaluator;
+        Credentials credentials;
+        GuestTls guest_tls;
+        UpstreamTls upstream_tls;
+        uint64_t next_stream = 1;
+        uint64_t next_request = 1;
+    };
+    Window(asio::io_context& io, Parts made, SupervisorLink& link_to_supervisor,
+           DialerLink& link_to_dialer)
+        : context(io),
+          supervisor(link_to_supervisor),
+          dialer(link_to_dialer),
+          parts(std::move(made)) {}
+
+    asio::io_context& context;
+    SupervisorLink& supervisor;
+    DialerLink& dialer;
+    Parts parts;
+    size_t open_streams = 0;
+
+    uint64_t take_request_number() { return parts.next_request++; }
+
+    // An event of a stream, with the time set.
+    [[nodiscard]] proto::AuditEvent event(uint64_t stream, uint64_t request = 0) const;
+};
+
+}  // namespace anchorhold::proxy
