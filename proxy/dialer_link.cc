@@ -49,9 +49,23 @@ Dialed unavailable() {
 
 }  // namespace
 
-DialerLink::DialerLink(asio::io_context& context, OwnFd channel)
-    : context_(context), channel_(context, std::move(channel)) {
-    asio::co_spawn(context_, receive(), asio::detached);
+DialerLink::DialerLink(asio::io_context& context, OwnFd channel) : context_(context) {
+    replace(std::move(channel));
+}
+
+void DialerLink::replace(OwnFd channel) {
+    lose();
+    channel_ = std::make_shared<PacketChannel>(context_, std::move(channel));
+    asio::co_spawn(context_, receive(channel_), asio::detached);
+}
+
+void DialerLink::lose() {
+    if (channel_) {
+        std::exchange(channel_, nullptr)->close();
+    }
+    for (const auto& [id, wake] : std::exchange(open_, {})) {
+        wake->tell(unavailable());
+    }
 }
 
 asio::awaitable<Dialed> DialerLink::dial(std::string host, std::span<const unsigned char> address,
@@ -64,8 +78,9 @@ asio::awaitable<Dialed> DialerLink::dial(std::string host, std::span<const unsig
     const auto wake = Wake<Dialed>::create();
     open_[request.id()] = wake;
     for (;;) {
+        const auto channel = channel_;
         const Status sent =
-            lost_ ? fail("the dialer is not there") : channel_.send(request.SerializeAsString());
+            channel ? channel->send(request.SerializeAsString()) : fail("the dialer is not there");
         if (sent) {
             break;
         }
@@ -73,13 +88,13 @@ asio::awaitable<Dialed> DialerLink::dial(std::string host, std::span<const unsig
             open_.erase(request.id());
             co_return unavailable();
         }
-        co_await channel_.wait_writable();
+        co_await channel->wait_writable();
     }
     co_return co_await wake->wait();
 }
 
-asio::awaitable<void> DialerLink::receive() {
-    while (auto packet = co_await channel_.receive()) {
+asio::awaitable<void> DialerLink::receive(std::shared_ptr<PacketChannel> channel) {
+    while (auto packet = co_await channel->receive()) {
         const auto answer = proto::parse<proto::DialAnswer>(packet->bytes, "the dialer's answer");
         if (!answer) {
             break;
@@ -101,10 +116,8 @@ asio::awaitable<void> DialerLink::receive() {
         found->second->tell(std::move(dialed));
         open_.erase(found);
     }
-    lost_ = true;
-    channel_.close();
-    for (const auto& [id, wake] : std::exchange(open_, {})) {
-        wake->tell(unavailable());
+    if (channel == channel_) {
+        lose();
     }
 }
 

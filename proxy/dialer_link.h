@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -23,7 +24,7 @@ struct Dialed {
     std::string address;  // text of the address connected to
 };
 
-// When the dialer is gone every dial fails with Reason::unavailable.
+// When the dialer is gone every dial fails with Reason::unavailable until replace().
 class DialerLink {
   public:
     DialerLink(asio::io_context& context, OwnFd channel);
@@ -32,14 +33,17 @@ class DialerLink {
     asio::awaitable<Dialed> dial(std::string host, std::span<const unsigned char> address,
                                  uint16_t port);
 
+    // A new dialer stands in for a lost one.
+    void replace(OwnFd channel);
+
   private:
-    asio::awaitable<void> receive();
+    asio::awaitable<void> receive(std::shared_ptr<PacketChannel> channel);
+    void lose();
 
     asio::io_context& context_;
-    PacketChannel channel_;
+    std::shared_ptr<PacketChannel> channel_;  // null: lost
     uint64_t next_ = 1;
     std::unordered_map<uint64_t, std::shared_ptr<Wake<Dialed>>> open_;
-    bool lost_ = false;
 };
 
 }  // namespace anchorhold::proxy

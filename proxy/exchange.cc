@@ -98,8 +98,7 @@ struct Exchange::State {
                 .target = &target,
                 .content_type = type != nullptr ? std::string_view(type->value) : "",
                 .body = body,
-                .content_encoding =
-                    coding != nullptr ? std::string_view(coding->value) : ""};
+                .content_encoding = coding != nullptr ? std::string_view(coding->value) : ""};
     }
 
     bool bound() const {

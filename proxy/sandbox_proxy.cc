@@ -78,8 +78,11 @@ Status serve(ProxyDescriptors descriptors, X509_STORE* trust) {
     Window::Parts parts = ANCHORHOLD_TRY(make_parts(std::move(setup), trust));
 
     asio::io_context context(1);
-    SupervisorLink supervisor(context, std::move(descriptors.control), [&] { context.stop(); });
     DialerLink dialer(context, std::move(descriptors.dialer));
+    SupervisorLink supervisor(
+        context, std::move(descriptors.control),
+        {.on_lost = [&] { context.stop(); },
+         .on_dialer = [&](OwnFd channel) { dialer.replace(std::move(channel)); }});
     PacketChannel streams(context, std::move(descriptors.streams));
     Window window(context, std::move(parts), supervisor, dialer);
 

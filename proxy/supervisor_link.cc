@@ -16,9 +16,8 @@ constexpr size_t kMaxPackets = 4096;
 
 }  // namespace
 
-SupervisorLink::SupervisorLink(asio::io_context& context, OwnFd control,
-                               std::function<void()> on_lost)
-    : context_(context), channel_(context, std::move(control)), on_lost_(std::move(on_lost)) {
+SupervisorLink::SupervisorLink(asio::io_context& context, OwnFd control, Handlers handlers)
+    : context_(context), channel_(context, std::move(control)), handlers_(std::move(handlers)) {
     asio::co_spawn(context_, receive(), asio::detached);
 }
 
@@ -131,6 +130,12 @@ asio::awaitable<void> SupervisorLink::receive() {
             waiters_.front().wake->tell(true);
             waiters_.pop_front();
         }
+        if (order->dialer_replaced()) {
+            if (packet->fds.size() != 1) {
+                break;
+            }
+            handlers_.on_dialer(std::move(packet->fds[0]));
+        }
         if (order->has_answer()) {
             if (const auto found = questions_.find(order->answer().question());
                 found != questions_.end()) {
@@ -156,7 +161,7 @@ void SupervisorLink::lose() {
         wake->tell(std::nullopt);
     }
     questions_.clear();
-    on_lost_();
+    handlers_.on_lost();
 }
 
 }  // namespace anchorhold::proxy

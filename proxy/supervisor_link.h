@@ -20,7 +20,11 @@ namespace anchorhold::proxy {
 // more, and on_lost runs once.
 class SupervisorLink {
   public:
-    SupervisorLink(asio::io_context& context, OwnFd control, std::function<void()> on_lost);
+    struct Handlers {
+        std::function<void()> on_lost;
+        std::function<void(OwnFd channel)> on_dialer;  // the dialer was replaced
+    };
+    SupervisorLink(asio::io_context& context, OwnFd control, Handlers handlers);
 
     // Takes an event; it leaves at the end of this turn of the loop, together with others. Returns
     // its number.
@@ -50,7 +54,7 @@ class SupervisorLink {
 
     asio::io_context& context_;
     PacketChannel channel_;
-    std::function<void()> on_lost_;
+    Handlers handlers_;
     std::deque<std::string> packets_;  // serialised, waiting to be sent; the last may still grow
     uint64_t next_sequence_ = 1;
     uint64_t written_ = 0;

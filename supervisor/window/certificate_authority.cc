@@ -1,0 +1,204 @@
+// X.509 by OpenSSL (RFC 5280); files appear whole or not at all.
+#include "supervisor/window/certificate_authority.h"
+
+#include <fcntl.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/sys.h"
+
+namespace anchorhold::supervisor {
+namespace {
+
+constexpr long kDay = 24L * 60 * 60;
+
+template <auto Free>
+struct Deleter {
+    template <typename Object>
+    void operator()(Object* object) const {
+        Free(object);
+    }
+};
+using OwnKey = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
+using OwnCertificate = std::unique_ptr<X509, Deleter<X509_free>>;
+using OwnBio = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
+
+tl::unexpected<Error> fail_crypto(std::string_view what) {
+    return fail("the installation's root certificate: " + std::string(what));
+}
+
+Status add_extension(X509* certificate, X509* issuer, int nid, const char* value) {
+    X509V3_CTX context;
+    X509V3_set_ctx_nodb(&context);
+    X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
+    X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, nid, value);
+    if (extension == nullptr) {
+        return fail_crypto("X509V3_EXT_conf_nid");
+    }
+    X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+    return {};
+}
+
+struct Signed {
+    OwnCertificate certificate;
+    OwnKey key;
+};
+
+// With no issuer: self-signed.
+Result<Signed> make_authority(const std::string& name, long days, const char* constraints,
+                              X509* issuer, EVP_PKEY* issuer_key) {
+    Signed made{OwnCertificate(X509_new()), OwnKey(EVP_EC_gen("P-256"))};
+    X509* const certificate = made.certificate.get();
+    unsigned char serial[16];
+    if (certificate == nullptr || !made.key || RAND_bytes(serial, sizeof serial) != 1) {
+        return fail_crypto("no key");
+    }
+    serial[0] &= 0x7f;
+    BIGNUM* number = BN_bin2bn(serial, sizeof serial, nullptr);
+    BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate));
+    BN_free(number);
+    X509_set_version(certificate, X509_VERSION_3);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), -kDay);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), days * kDay);
+    X509_NAME* subject = X509_get_subject_name(certificate);
+    X509_NAME_add_entry_by_txt(subject, "O", MBSTRING_UTF8,
+                               reinterpret_cast<const unsigned char*>("Anchorhold"), -1, -1, 0);
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
+                               reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+    X509* const signer = issuer != nullptr ? issuer : certificate;
+    X509_set_issuer_name(certificate, X509_get_subject_name(signer));
+    X509_set_pubkey(certificate, made.key.get());
+    ANCHORHOLD_TRY(add_extension(certificate, signer, NID_basic_constraints, constraints));
+    ANCHORHOLD_TRY(add_extension(certificate, signer, NID_key_usage, "critical,keyCertSign"));
+    ANCHORHOLD_TRY(add_extension(certificate, signer, NID_subject_key_identifier, "hash"));
+    if (issuer != nullptr) {
+        ANCHORHOLD_TRY(
+            add_extension(certificate, signer, NID_authority_key_identifier, "keyid:always"));
+    }
+    if (X509_sign(certificate, issuer_key != nullptr ? issuer_key : made.key.get(), EVP_sha256()) ==
+        0) {
+        return fail_crypto("X509_sign");
+    }
+    return made;
+}
+
+std::string bio_text(BIO* bio) {
+    char* data = nullptr;
+    const long size = BIO_get_mem_data(bio, &data);
+    return {data, static_cast<size_t>(size)};
+}
+
+Status write_whole(const std::string& path, const std::string& text, mode_t mode) {
+    const std::string temporary = path + ".new";
+    {
+        const OwnFd file =
+            ANCHORHOLD_TRY(sys::open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+        ANCHORHOLD_TRY(sys::write_all(file.get(), text));
+        if (::fsync(file.get()) < 0) {
+            return fail_errno("fsync", temporary);
+        }
+    }
+    return ::rename(temporary.c_str(), path.c_str()) == 0 ? Status() : fail_errno("rename", path);
+}
+
+}  // namespace
+
+struct CertificateAuthority::Material {
+    OwnCertificate root;
+    OwnKey key;
+};
+
+CertificateAuthority::CertificateAuthority() : material_(std::make_unique<Material>()) {}
+CertificateAuthority::CertificateAuthority(CertificateAuthority&&) noexcept = default;
+CertificateAuthority& CertificateAuthority::operator=(CertificateAuthority&&) noexcept = default;
+CertificateAuthority::~CertificateAuthority() = default;
+
+Result<CertificateAuthority> CertificateAuthority::open(const std::string& folder) {
+    std::error_code error;
+    std::filesystem::create_directories(std::filesystem::path(folder).parent_path(), error);
+    if (::mkdir(folder.c_str(), 0700) < 0 && errno != EEXIST) {
+        return fail_errno("mkdir", folder);
+    }
+    const OwnFd lock = ANCHORHOLD_TRY(sys::open(folder, O_RDONLY | O_DIRECTORY));
+    if (::flock(lock.get(), LOCK_EX) < 0) {
+        return fail_errno("flock", folder);
+    }
+    const std::string certificate_path = folder + "/root.pem";
+    const std::string key_path = folder + "/root.key";
+    if (!std::filesystem::exists(certificate_path)) {
+        const Signed made =
+            ANCHORHOLD_TRY(make_authority("Anchorhold root of this installation", 3650,
+                                          "critical,CA:TRUE,pathlen:1", nullptr, nullptr));
+        const OwnBio key(BIO_new(BIO_s_secmem()));
+        const OwnBio certificate(BIO_new(BIO_s_mem()));
+        PEM_write_bio_PKCS8PrivateKey(key.get(), made.key.get(), nullptr, nullptr, 0, nullptr,
+                                      nullptr);
+        PEM_write_bio_X509(certificate.get(), made.certificate.get());
+        std::string key_text = bio_text(key.get());
+        const Status written = write_whole(key_path, key_text, 0600);
+        ::explicit_bzero(key_text.data(), key_text.size());
+        ANCHORHOLD_TRY(written);
+        ANCHORHOLD_TRY(write_whole(certificate_path, bio_text(certificate.get()), 0644));
+    }
+    CertificateAuthority authority;
+    authority.root_pem_ = ANCHORHOLD_TRY(sys::read_file(certificate_path));
+    std::string key_text = ANCHORHOLD_TRY(sys::read_file(key_path));
+    const OwnBio certificate(
+        BIO_new_mem_buf(authority.root_pem_.data(), static_cast<int>(authority.root_pem_.size())));
+    const OwnBio key(BIO_new_mem_buf(key_text.data(), static_cast<int>(key_text.size())));
+    authority.material_->root.reset(
+        PEM_read_bio_X509(certificate.get(), nullptr, nullptr, nullptr));
+    authority.material_->key.reset(PEM_read_bio_PrivateKey(key.get(), nullptr, nullptr, nullptr));
+    ::explicit_bzero(key_text.data(), key_text.size());
+    if (!authority.material_->root || !authority.material_->key ||
+        X509_check_private_key(authority.material_->root.get(), authority.material_->key.get()) !=
+            1) {
+        return fail("root.pem and root.key in " + folder +
+                    " do not belong together: remove both, and a new root is made");
+    }
+    return authority;
+}
+
+Result<Intermediate> CertificateAuthority::issue(std::string_view sandbox) const {
+    const Signed made = ANCHORHOLD_TRY(
+        make_authority("Anchorhold sandbox " + std::string(sandbox.substr(0, 40)), 30,
+                       "critical,CA:TRUE,pathlen:0", material_->root.get(), material_->key.get()));
+    Intermediate intermediate;
+    unsigned char* der = nullptr;
+    const int size = i2d_X509(made.certificate.get(), &der);
+    if (size <= 0) {
+        return fail_crypto("i2d_X509");
+    }
+    intermediate.certificate.assign(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
+    OPENSSL_free(der);
+    PKCS8_PRIV_KEY_INFO* info = EVP_PKEY2PKCS8(made.key.get());
+    unsigned char* key = nullptr;
+    const int key_size = i2d_PKCS8_PRIV_KEY_INFO(info, &key);
+    PKCS8_PRIV_KEY_INFO_free(info);
+    if (key_size <= 0) {
+        return fail_crypto("i2d_PKCS8_PRIV_KEY_INFO");
+    }
+    intermediate.key.assign(reinterpret_cast<const char*>(key), static_cast<size_t>(key_size));
+    OPENSSL_clear_free(key, static_cast<size_t>(key_size));
+    return intermediate;
+}
+
+Result<std::string> default_ca_folder() {
+    if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/') {
+        return std::string(state) + "/anchorhold/ca";
+    }
+    if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') {
+        return std::string(home) + "/.local/state/anchorhold/ca";
+    }
+    return fail("neither XDG_STATE_HOME nor HOME is an absolute path: set one");
+}
+
+}  // namespace anchorhold::supervisor

@@ -1,0 +1,43 @@
+// The installation's root: guests trust it, intermediates of one sandbox each are signed by it, and
+// its key never leaves this process.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace anchorhold::supervisor {
+
+// A P-256 intermediate for one sandbox's proxy.
+struct Intermediate {
+    std::string certificate;  // DER
+    std::string key;          // PKCS#8 DER; the receiver wipes it
+};
+
+class CertificateAuthority {
+  public:
+    // Reads root.pem and root.key below `folder`, or makes them (P-256, ten years; the folder 0700,
+    // the key 0600). Two that start at once end up with the same root.
+    static Result<CertificateAuthority> open(const std::string& folder);
+    CertificateAuthority(CertificateAuthority&&) noexcept;
+    CertificateAuthority& operator=(CertificateAuthority&&) noexcept;
+    ~CertificateAuthority();
+
+    // Valid for 30 days, path length 0, named after the sandbox.
+    Result<Intermediate> issue(std::string_view sandbox) const;
+
+    [[nodiscard]] const std::string& root_pem() const { return root_pem_; }
+
+  private:
+    struct Material;
+    CertificateAuthority();
+    std::string root_pem_;
+    std::unique_ptr<Material> material_;
+};
+
+// $XDG_STATE_HOME/anchorhold/ca, or its place below $HOME.
+Result<std::string> default_ca_folder();
+
+}  // namespace anchorhold::supervisor

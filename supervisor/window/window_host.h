@@ -1,0 +1,81 @@
+// What all windows of one supervisor share: the zygote that forks proxies, the dialer, the
+// installation's root certificate.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "base/spawn.h"
+#include "proto/dialer.pb.h"
+#include "proto/proxy_control.pb.h"
+#include "supervisor/installation.h"
+#include "supervisor/window/certificate_authority.h"
+
+namespace anchorhold::supervisor {
+
+// The descriptors of a proxy to be, and its number.
+struct ProxyStart {
+    uint64_t sandbox = 0;
+    OwnFd control;
+    OwnFd streams;
+    OwnFd dialer;
+    OwnFd setup;
+};
+
+// Belongs to its event loop's thread. Zygote and dialer are started at once, restarted when they
+// die, and end with this object; a proxy whose zygote died dies with it, so that nothing stays that
+// nobody watches.
+class WindowHost {
+  public:
+    // Runs once for each fork: the proxy's pidfd, or why there is none.
+    using OnForked = std::function<void(Result<OwnFd>)>;
+    // A process of ours that was replaced, and how it ended: "dialer", "killed by signal 9". After
+    // a dialer every window wants Window::dialer_replaced().
+    using OnReplaced = std::function<void(const std::string& process, const std::string& how)>;
+
+    static Result<std::unique_ptr<WindowHost>> start(EventLoop& loop,
+                                                     const Installation& installation,
+                                                     const proto::DialerSettings& settings,
+                                                     OnReplaced on_replaced);
+    ~WindowHost();
+    WindowHost(const WindowHost&) = delete;
+    WindowHost& operator=(const WindowHost&) = delete;
+
+    Status fork_proxy(ProxyStart start, OnForked on_forked);
+
+    // Makes the dialer serve a sandbox's channel, in place of an earlier one of that number.
+    Status add_client(const proto::AddClient& client, OwnFd channel);
+    Status remove_client(uint64_t client);
+
+    [[nodiscard]] const CertificateAuthority& authority() const { return authority_; }
+    [[nodiscard]] pid_t dialer_pid() const { return dialer_.child.pid(); }
+    [[nodiscard]] pid_t zygote_pid() const { return zygote_.child.pid(); }
+
+  private:
+    struct Process {
+        std::string program;
+        Child child;
+        OwnFd control;
+    };
+    WindowHost(EventLoop& loop, CertificateAuthority authority);
+    Status start_process(Process& process);
+    Status start_dialer();
+    Status start_zygote();
+    void handle_end(Process& process, const char* name);
+    void receive_forked();
+
+    EventLoop& loop_;
+    CertificateAuthority authority_;
+    proto::DialerSettings settings_;
+    OnReplaced on_replaced_;
+    Process zygote_;
+    Process dialer_;
+    std::unordered_map<uint64_t, OnForked> forking_;
+};
+
+}  // namespace anchorhold::supervisor
