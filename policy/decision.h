@@ -1,6 +1,7 @@
 // What policy says of one request or connection, and why.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,9 @@ struct Decision {
     // Bindings of this destination that the allowing rule's document may use. Live with the
     // Evaluator.
     std::vector<const proto::Binding*> bindings;
+    // The most that any rule that allows or asks for this request gives its bodies; 0: no bound.
+    uint64_t max_request_bytes = 0;
+    uint64_t max_response_bytes = 0;
 };
 
 }  // namespace anchorhold::policy

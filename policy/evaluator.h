@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "policy/decision.h"
 #include "policy/target.h"
@@ -29,6 +30,18 @@ struct Request {
     const Target* target = nullptr;
     std::string_view content_type;  // of the body, may be empty
     std::string_view body;          // whole, where body_needed() asked for it
+    // Of the body; anything but empty and "identity" cannot be read where a rule wants to.
+    std::string_view content_encoding;
+};
+
+// The longest body that a rule may look into.
+constexpr size_t kMaxReadBody = size_t{1} << 20;
+
+// A rule as explain() saw it.
+struct Considered {
+    const proto::Rule* rule = nullptr;  // lives with the Evaluator
+    bool matched = false;
+    std::string why;  // empty when it matched
 };
 
 // Move-only; what it hands out lives as long as it does.
@@ -51,7 +64,7 @@ class Evaluator {
                                                proto::Protocol protocol) const;
 
     // How many bytes of body evaluate() must see to decide: 0 when no rule that could match looks
-    // into it.
+    // into it, else kMaxReadBody. A body longer than that is given with one byte more, and refused.
     [[nodiscard]] size_t body_needed(const Request& request) const;
 
     [[nodiscard]] Decision evaluate(const Request& request) const;
@@ -60,6 +73,9 @@ class Evaluator {
     // foreign.
     [[nodiscard]] std::span<const proto::Binding* const> bindings_of(
         const Endpoint& endpoint) const;
+
+    // Every rule with why it did not match, in the policy's order. Slow; for people.
+    [[nodiscard]] std::vector<Considered> explain(const Request& request) const;
 
     // "github-read.yaml:12:5"
     [[nodiscard]] std::string origin_text(const proto::Origin& origin) const;

@@ -17,14 +17,15 @@ struct Target {
     std::vector<std::pair<std::string, std::string>> query;
     bool asterisk = false;  // "*" of OPTIONS
 
-    // What goes upstream: segments re-encoded with unreserved characters and sub-delims plain,
-    // the query as the guest wrote it.
+    // What goes upstream: in the path unreserved characters plain, what RFC 3986 §3.3 does not
+    // allow encoded, the rest as the guest wrote it; the query as the guest wrote it.
     std::string forwarded;
 };
 
 // Parses an origin-form target ("/a/b?c=d"), or "*". Refused, with the reason: absolute and
-// authority form, dot segments in any encoding, empty segments other than a last one, control
-// characters, a backslash, broken percent-encoding, encoded NUL, a fragment, more than 8 KiB.
+// authority form, dot segments in any encoding and with parameters ("..;x"), empty segments other
+// than a last one, control characters, a backslash, broken percent-encoding, encoded NUL, a path
+// that is not UTF-8, a fragment, more than 8 KiB.
 Result<Target> parse_target(std::string_view target);
 
 }  // namespace anchorhold::policy
