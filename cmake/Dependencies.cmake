@@ -1,6 +1,8 @@
 # Everything that is not ours, from Debian 12 packages; docs/dependencies.md says why each.
 find_package(Threads REQUIRED)
 find_package(Protobuf 3.21 REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
+find_package(yaml-cpp 0.7 REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_path(TL_EXPECTED_INCLUDE tl/expected.hpp REQUIRED)
 find_path(CLI11_INCLUDE CLI/CLI.hpp REQUIRED)

@@ -13,11 +13,14 @@
 #include "base/result.h"
 #include "proto/audit.pb.h"
 #include "supervisor/audit/audit_keys.h"
+#include "supervisor/audit/log_folder.h"
+#include "supervisor/audit/ratchet_state.h"
 
 namespace anchorhold::supervisor {
 
 class GroupSync;
 class RecordChain;
+struct ResumePoint;
 
 // What every record of a log says besides its event; none of it changes in the log's life.
 struct AuditContext {
@@ -43,6 +46,7 @@ class AuditLog {
 
     // Makes <folder>/<sandbox>/ and its files, or goes on with them: a torn last line is cut off
     // and a record says so; so it is when records that were written are not there any more.
+    // `keys` outlives the log.
     static Result<std::unique_ptr<AuditLog>> open(const AuditKeys& keys, AuditContext context,
                                                   Options options);
     // As close(), errors dropped.
@@ -71,27 +75,29 @@ class AuditLog {
 
   private:
     struct Files {
-        OwnFd folder;
         OwnFd log;
         OwnFd state;
     };
-    AuditLog(Files files, std::unique_ptr<RecordChain> chain, AuditContext context,
-             Options options);
+    AuditLog(const AuditKeys& keys, AuditContext context, Options options, Files files,
+             const ResumePoint& point);
+    Status begin(const ResumePoint& point);
+    void add_checkpoint();
     Status write_pending();
-    void end_checkpoint_interval();
 
+    const AuditKeys& keys_;
+    const AuditContext context_;
+    const Options options_;
+    const Clock& clock_;
+    const std::string path_;
     Files files_;
+    LogId log_id_;
+    uint64_t size_;  // of the log in bytes
     std::unique_ptr<RecordChain> chain_;
-    AuditContext context_;
-    Options options_;
-    std::string path_;
     std::unique_ptr<GroupSync> group_sync_;
-    uint64_t size_ = 0;  // of the log in bytes
+    uint64_t covered_ = 0;             // the last record that a checkpoint covers, or that is one
+    bool checkpoint_pending_ = false;  // among what is pending in the chain
     std::optional<TimePoint> checkpoint_due_;
     bool closed_ = false;
 };
-
-// $XDG_STATE_HOME/anchorhold/audit, or its place below $HOME.
-[[nodiscard]] Result<std::string> default_audit_folder();
 
 }  // namespace anchorhold::supervisor
