@@ -1,6 +1,7 @@
 // anchorhold-init, PID 1 of the guest: mounts, settings, walls, listeners, Ready; then serves until
 // the machine is reset.
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +21,8 @@
 #include "guest-init/agent_cgroup.h"
 #include "guest-init/agent_launcher.h"
 #include "guest-init/control.h"
+#include "guest-init/egress/egress.h"
+#include "guest-init/egress/resolver_files.h"
 #include "guest-init/mount_plan.h"
 #include "guest-init/power_off.h"
 #include "guest-init/reaper.h"
@@ -64,6 +68,20 @@ std::optional<AgentCgroup> make_cgroup(OwnFd root, std::vector<std::string>& war
     return std::nullopt;
 }
 
+// A guest without it starts all the same: its agent reaches nothing.
+std::unique_ptr<Egress> start_egress(HostConnector& host, std::vector<std::string>& warnings) {
+    const Status resolver = point_resolver_at_stub("/etc");
+    if (!resolver) {
+        warnings.push_back(resolver.error().message);
+    }
+    auto started = Egress::start(host);
+    if (!started) {
+        warnings.push_back(started.error().within("no connections to the host").message);
+        return nullptr;
+    }
+    return std::move(*started);
+}
+
 Status send_ready(uint64_t tsc_started, const std::vector<std::string>& warnings) {
     const OwnFd stream = ANCHORHOLD_TRY(connect_to_host(proto::kReadyPort));
     proto::Ready ready;
@@ -83,6 +101,7 @@ Status serve(uint64_t tsc_started) {
     log::configure("init", log::Level::kWarning);
     ::signal(SIGPIPE, SIG_IGN);
     ::prctl(PR_SET_DUMPABLE, 0);
+    ::mallopt(M_ARENA_MAX, 1);
 
     RootFileSystem root = ANCHORHOLD_TRY(assemble_root());
     apply_system_settings(std::string(kRootPoint) + "/proc", root.warnings);
@@ -94,6 +113,8 @@ Status serve(uint64_t tsc_started) {
     exec::ExecServer commands(*loop, launcher);
     const auto reaper = ANCHORHOLD_TRY(
         Reaper::create(*loop, [&commands](pid_t pid) { return commands.collect(pid); }));
+    VsockConnector host;
+    const auto egress = start_egress(host, root.warnings);
     ControlServer control(
         *loop, {.prepare_power_off =
                     [&] { return end_everything(cgroup ? &*cgroup : nullptr, root.disk.get()); },

@@ -1,11 +1,8 @@
-// One table of sysctls, three system calls for the rest.
+// Tables of sysctls and limits, and the host's name.
 #include "guest-init/system_settings.h"
 
 #include <fcntl.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -49,17 +46,6 @@ Status write_setting(const std::string& path, const char* value) {
     return {};
 }
 
-Status bring_loopback_up() {
-    const OwnFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    ifreq request{};
-    std::strcpy(request.ifr_name, "lo");
-    request.ifr_flags = IFF_UP | IFF_RUNNING;
-    if (!socket.valid() || ::ioctl(socket.get(), SIOCSIFFLAGS, &request) < 0) {
-        return fail_errno("ioctl SIOCSIFFLAGS", "lo");
-    }
-    return {};
-}
-
 }  // namespace
 
 void apply_system_settings(const std::string& proc, std::vector<std::string>& warnings) {
@@ -71,7 +57,6 @@ void apply_system_settings(const std::string& proc, std::vector<std::string>& wa
     for (const Sysctl& setting : kSysctls) {
         note(write_setting(proc + "/sys/" + setting.path, setting.value));
     }
-    note(bring_loopback_up());
     if (::sethostname(kHostName.data(), kHostName.size()) < 0) {
         note(fail_errno("sethostname"));
     }

@@ -1,4 +1,4 @@
-// Settings of the guest kernel: name, loopback, limits that every process inherits, sysctls.
+// Settings of the guest kernel: name, limits that every process inherits, sysctls.
 #pragma once
 
 #include <string>
