@@ -57,11 +57,12 @@ class PatternSet {
         return ((byte(0) * 2654435761U) ^ (byte(1) * 40503U) ^ (byte(2) * 31U)) % kTable;
     }
 
-    std::vector<Pattern> patterns_;  // by block after build()
+    std::vector<Pattern> patterns_;  // by block, longest first, after build()
     size_t shortest_ = 0;
     size_t longest_ = 0;
     std::array<uint8_t, kTable> shift_{};
-    std::array<bool, 256> first_{};
+    std::vector<uint32_t> by_first_;     // indices of patterns_, by first byte
+    std::array<uint32_t, 257> first_{};  // where each first byte begins in by_first_
 };
 
 }  // namespace anchorhold::proxy

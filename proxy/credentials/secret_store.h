@@ -18,7 +18,8 @@ struct StoredSecret {
     std::string placeholder;  // what the guest holds instead; empty: the guest holds nothing
 };
 
-// Move-only; pointers to what it holds stay valid when it is moved and when more is added.
+// Move-only; pointers to what it holds stay valid when it is moved, when more is added and when
+// something else is removed.
 class SecretStore {
   public:
     SecretStore();
@@ -30,14 +31,21 @@ class SecretStore {
     // memory cannot be locked.
     Status add(std::string name, std::string_view value, std::string placeholder);
 
+    // Zeroes and forgets it; nothing when there is none of that name.
+    void remove(std::string_view name);
+
     // Null: no secret of that name.
     [[nodiscard]] const StoredSecret* find(std::string_view name) const;
     // In the order they were added.
     [[nodiscard]] const std::vector<std::unique_ptr<StoredSecret>>& all() const { return secrets_; }
 
   private:
-    std::vector<LockedMemory> blocks_;
-    size_t used_ = 0;  // bytes of the last block
+    struct Block {
+        LockedMemory memory;
+        size_t used = 0;  // bytes, from its start
+        size_t live = 0;  // secrets
+    };
+    std::vector<Block> blocks_;
     std::vector<std::unique_ptr<StoredSecret>> secrets_;
 };
 

@@ -48,6 +48,7 @@ class SecretString {
     [[nodiscard]] char* data() { return bytes_.data(); }
 
     void append(std::string_view text) { bytes_.insert(bytes_.end(), text.begin(), text.end()); }
+    void reserve(size_t size) { bytes_.reserve(size); }
     void push_back(char byte) { bytes_.push_back(byte); }
     void resize(size_t size) { bytes_.resize(size); }
     void clear() { *this = SecretString(); }
