@@ -21,21 +21,29 @@ Status check_text(std::string_view text, std::string_view what) {
     return {};
 }
 
+Status add_entry(Environment& environment, const std::string& entry) {
+    ANCHORHOLD_TRY(check_text(entry, "environment entry"));
+    const size_t equals = entry.find('=');
+    if (equals == std::string::npos || equals == 0) {
+        return fail("environment entry '" + log::escaped(entry, 64) + "' is not KEY=VALUE");
+    }
+    environment[entry.substr(0, equals)] = entry.substr(equals + 1);
+    return {};
+}
+
 Result<Environment> make_environment(const proto::ExecStart& start, const Account& account) {
     Environment result{
         {"PATH", std::string(kDefaultPath)}, {"HOME", account.home},   {"USER", account.name},
         {"LOGNAME", account.name},           {"SHELL", account.shell}, {"LANG", "C.UTF-8"}};
+    for (const std::string& entry : account.environment) {
+        ANCHORHOLD_TRY(add_entry(result, entry));
+    }
     if (start.has_terminal()) {
         ANCHORHOLD_TRY(check_text(start.terminal_type(), "terminal type"));
         result["TERM"] = start.terminal_type().empty() ? "linux" : start.terminal_type();
     }
     for (const std::string& entry : start.env()) {
-        ANCHORHOLD_TRY(check_text(entry, "environment entry"));
-        const size_t equals = entry.find('=');
-        if (equals == std::string::npos || equals == 0) {
-            return fail("environment entry '" + log::escaped(entry, 64) + "' is not KEY=VALUE");
-        }
-        result[entry.substr(0, equals)] = entry.substr(equals + 1);
+        ANCHORHOLD_TRY(add_entry(result, entry));
     }
     return result;
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -19,6 +20,8 @@ struct Account {
     std::string name;   // USER and LOGNAME
     std::string home;   // HOME, and the working directory where none is asked for
     std::string shell;  // SHELL
+    // KEY=VALUE for every command of this account, below those the client gives.
+    std::vector<std::string> environment = {};
 };
 
 // The walls around one command and everything it starts. Lives as long as the session; its
