@@ -20,6 +20,7 @@ constexpr size_t kFrameHeaderSize = 4;
 // Bounds, in bytes of the message. A longer length prefix ends the stream before anything is
 // allocated for it.
 constexpr size_t kMaxControlFrame = 4096;
+constexpr size_t kMaxControlRequest = 256 * 1024;  // to init: SetUp carries certificates
 constexpr size_t kMaxStdioChunk = 64 * 1024;
 constexpr size_t kMaxExecServerFrame = kMaxStdioChunk + 1024;
 constexpr size_t kMaxExecClientFrame =
