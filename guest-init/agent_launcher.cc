@@ -131,7 +131,15 @@ AgentLauncher::AgentLauncher(std::string passwd_path, AgentCgroup* cgroup)
     : passwd_path_(std::move(passwd_path)), cgroup_(cgroup), filter_(agent_filter()) {}
 
 Result<exec::Account> AgentLauncher::account(std::string_view user) {
-    return find_account(read_passwd(passwd_path_), user);
+    auto account = find_account(read_passwd(passwd_path_), user);
+    if (account) {
+        account->environment = environment_;
+    }
+    return account;
+}
+
+void AgentLauncher::set_environment(std::vector<std::string> environment) {
+    environment_ = std::move(environment);
 }
 
 Result<std::unique_ptr<exec::Enclosure>> AgentLauncher::enclose(const exec::Account& account) {

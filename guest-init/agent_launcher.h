@@ -21,6 +21,9 @@ class AgentLauncher final : public exec::Launcher {
     // outlives the launcher.
     AgentLauncher(std::string passwd_path, AgentCgroup* cgroup);
 
+    // KEY=VALUE for the commands that start from now on, below those they are given.
+    void set_environment(std::vector<std::string> environment);
+
     [[nodiscard]] Result<exec::Account> account(std::string_view user) override;
     [[nodiscard]] Result<std::unique_ptr<exec::Enclosure>> enclose(
         const exec::Account& account) override;
@@ -29,6 +32,7 @@ class AgentLauncher final : public exec::Launcher {
     std::string passwd_path_;
     AgentCgroup* cgroup_;
     std::vector<sock_filter> filter_;
+    std::vector<std::string> environment_;
 };
 
 }  // namespace anchorhold::guest_init

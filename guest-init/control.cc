@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "exec/frame_stream.h"
 #include "proto/frame.h"
-#include "proto/guest_control.pb.h"
 
 namespace anchorhold::guest_init {
 namespace {
@@ -21,7 +20,7 @@ class ControlServer::Connection final : private exec::FrameStream::Handler {
   public:
     Connection(ControlServer& server, OwnFd stream)
         : server_(server),
-          stream_(server.loop_, std::move(stream), proto::kMaxControlFrame, *this) {}
+          stream_(server.loop_, std::move(stream), proto::kMaxControlRequest, *this) {}
     ~Connection() override { server_.loop_.cancel_timer(timer_); }
 
   private:
@@ -33,16 +32,22 @@ class ControlServer::Connection final : private exec::FrameStream::Handler {
             remove();
             return;
         }
-        const Status ended = server_.actions_.prepare_power_off();
-        proto::ControlAnswer answer;
-        if (!ended) {
-            answer.set_error(ended.error().message);
+        if (request->has_set_up()) {
+            answer(server_.actions_.set_up(request->set_up()));
+            return;
         }
-        stream_.send(answer);
+        answer(server_.actions_.prepare_power_off());
         stream_.finish();
         // The host closes once it has the answer; one that does not gets its reset all the same.
         powering_off_ = true;
         timer_ = server_.loop_.add_timer(kAnswerTime, server_.actions_.reset);
+    }
+    void answer(const Status& status) {
+        proto::ControlAnswer answer;
+        if (!status) {
+            answer.set_error(status.error().message);
+        }
+        stream_.send(answer);
     }
     void on_drained() override {}
     void on_lost(const Error& /*error*/) override {

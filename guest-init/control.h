@@ -8,6 +8,7 @@
 #include "base/event_loop.h"
 #include "base/fd.h"
 #include "base/result.h"
+#include "proto/guest_control.pb.h"
 
 namespace anchorhold::guest_init {
 
@@ -15,6 +16,7 @@ class ControlServer {
   public:
     // What requests ask for. Each runs on the loop's thread; an error is told to the supervisor.
     struct Actions {
+        std::function<Status(const proto::SetUp&)> set_up;
         std::function<Status()> prepare_power_off;  // ends everything and syncs
         std::function<void()> reset;  // after the answer has left; does not return in a guest
     };

@@ -28,6 +28,7 @@
 #include "guest-init/reaper.h"
 #include "guest-init/root_file_system.h"
 #include "guest-init/system_settings.h"
+#include "guest-init/trust/trust_store.h"
 #include "guest-init/vsock.h"
 #include "proto/frame.h"
 #include "proto/guest_control.pb.h"
@@ -82,6 +83,19 @@ std::unique_ptr<Egress> start_egress(HostConnector& host, std::vector<std::strin
     return std::move(*started);
 }
 
+Status set_up(const proto::SetUp& request, AgentLauncher& launcher) {
+    std::vector<std::string> environment;
+    if (!request.ca_root_pem().empty()) {
+        ANCHORHOLD_TRY(install_root_certificate(
+            "", {.pem = request.ca_root_pem(), .subject_hash = request.ca_subject_hash()}));
+        environment = trust_environment();
+    }
+    environment.insert(environment.end(), request.environment().begin(),
+                       request.environment().end());
+    launcher.set_environment(std::move(environment));
+    return {};
+}
+
 Status send_ready(uint64_t tsc_started, const std::vector<std::string>& warnings) {
     const OwnFd stream = ANCHORHOLD_TRY(connect_to_host(proto::kReadyPort));
     proto::Ready ready;
@@ -116,7 +130,8 @@ Status serve(uint64_t tsc_started) {
     VsockConnector host;
     const auto egress = start_egress(host, root.warnings);
     ControlServer control(
-        *loop, {.prepare_power_off =
+        *loop, {.set_up = [&](const proto::SetUp& request) { return set_up(request, launcher); },
+                .prepare_power_off =
                     [&] { return end_everything(cgroup ? &*cgroup : nullptr, root.disk.get()); },
                 .reset = [] { reset_machine(); }});
 

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <thread>
+#include <vector>
+
 #include "base/sys.h"
 #include "proto/frame.h"
 #include "proto/guest_control.pb.h"
@@ -36,11 +39,17 @@ class ControlTest : public testing::Test {
 
     std::unique_ptr<EventLoop> loop = EventLoop::create().value();
     Status prepared{};
+    std::vector<proto::SetUp> set_ups;
     int prepares = 0;
     int resets = 0;
     OwnFd peer;
     ControlServer server{*loop,
-                         {.prepare_power_off =
+                         {.set_up =
+                              [this](const proto::SetUp& request) {
+                                  set_ups.push_back(request);
+                                  return prepared;
+                              },
+                          .prepare_power_off =
                               [this] {
                                   ++prepares;
                                   return prepared;
@@ -68,6 +77,23 @@ TEST_F(ControlTest, host_that_does_not_close_gets_its_reset_too) {
     turn();
     turn();
     EXPECT_EQ(resets, 1);
+}
+
+TEST_F(ControlTest, set_up_is_answered_and_the_stream_goes_on) {
+    proto::ControlRequest request;
+    // More than a socket takes at once, and more than other control frames may have.
+    request.mutable_set_up()->set_ca_root_pem(std::string(proto::kMaxControlRequest - 64, 'c'));
+    request.mutable_set_up()->add_environment("A=b");
+    for (size_t round = 1; round <= 2; ++round) {
+        std::thread sender([&] { send(request); });
+        while (set_ups.size() < round) {
+            turn();
+        }
+        sender.join();
+        EXPECT_EQ(answer().error(), "");
+        EXPECT_EQ(set_ups.back().environment(0), "A=b");
+    }
+    EXPECT_EQ(prepares, 0);
 }
 
 TEST_F(ControlTest, failure_is_told) {
