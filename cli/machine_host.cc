@@ -49,7 +49,9 @@ class ForegroundCommand {
         foreground_.reset();
         ANCHORHOLD_TRY(turned);
         if (const auto* lost = std::get_if<exec::Lost>(&outcome_)) {
-            return fail("the emulated host was lost: " + log::escaped(lost->message));
+            const std::string reason = machine::reason_of_end(machine);
+            return fail("the emulated host was lost: " +
+                        log::escaped(reason.empty() ? lost->message : reason));
         }
         if (const auto* refused = std::get_if<exec::Refused>(&outcome_)) {
             print_error(log::escaped(refused->message));

@@ -274,6 +274,21 @@ Result<OwnFd> connect(const Machine& machine) {
     return folder.connect(kExecSocket);
 }
 
+std::string reason_of_end(const Machine& machine) {
+    const auto control = reach(machine.folder);
+    if (!control) {
+        return {};
+    }
+    proto::RelayRequest request;
+    request.mutable_status();
+    auto status = control->ask(request);
+    if (status && status->state() == proto::RelayStatus::STOPPING) {
+        // Answered when it has ended.
+        status = control->ask(stop_request());
+    }
+    return status ? status->error() : std::string();
+}
+
 Result<std::vector<Machine>> list() {
     std::vector<Machine> machines;
     for (const std::string& path : ANCHORHOLD_TRY(list_machine_folders())) {

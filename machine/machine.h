@@ -49,6 +49,10 @@ struct Machine {
 // A connected stream for one command: exec/client.h speaks on it.
 [[nodiscard]] Result<OwnFd> connect(const Machine& machine);
 
+// Why a machine ended by itself while it was used, with its last console lines; waits for its end.
+// Empty when it still serves, was stopped, or its relay has left.
+[[nodiscard]] std::string reason_of_end(const Machine& machine);
+
 // Every machine of this user that answers, with its status as of now. Removes what dead ones left.
 [[nodiscard]] Result<std::vector<Machine>> list();
 

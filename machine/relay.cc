@@ -111,6 +111,9 @@ void Relay::kill_qemu(const std::string& why) {
 }
 
 void Relay::handle_loss(const Error& error) {
+    lost_ = true;
+    loop_.cancel_timer(idle_);
+    loop_.remove(exec_listener_.get());
     if (error.code == 0) {
         kill_qemu(error.message);
         return;
@@ -144,7 +147,7 @@ void Relay::handle_hello(const proto::MuxHello& hello) {
 }
 
 void Relay::stop() {
-    if (state_ == proto::RelayStatus::STOPPING || ended()) {
+    if (state_ == proto::RelayStatus::STOPPING || lost_ || ended()) {
         return;
     }
     const bool agent_listens = state_ == proto::RelayStatus::READY;
@@ -169,17 +172,19 @@ void Relay::handle_end() {
         how = status ? how_it_ended(*status) : status.error().message;
     }
     bridge_.reset();
+    const bool was_ready = state_ == proto::RelayStatus::READY;
     if (state_ == proto::RelayStatus::STOPPING) {
         state_ = proto::RelayStatus::STOPPED;
     } else {
         std::string lines = last_lines(setup_.directory() + "/" + kRelayLog, 2);
         const std::string console = last_lines(setup_.directory() + "/" + kConsoleLog, 4);
         lines += (lines.empty() || console.empty() ? "" : " | ") + console;
-        error_ = (state_ == proto::RelayStatus::READY ? "the machine ended"
-                                                      : "the machine did not start") +
+        error_ = std::string(was_ready ? "the machine ended" : "the machine did not start") +
                  (error_.empty() ? ": QEMU " + how : ": " + error_) +
                  (lines.empty() ? "" : "; last lines: " + lines);
-        state_ = proto::RelayStatus::FAILED;
+        // Who asks for a machine now had no part in this one: to them it has stopped, and they
+        // start the next.
+        state_ = was_ready ? proto::RelayStatus::STOPPED : proto::RelayStatus::FAILED;
         log::error("{}", error_);
     }
     // A new machine of the same name may start as soon as our sockets are gone, and not before.
@@ -257,7 +262,7 @@ void Relay::answer_waiting() {
 
 void Relay::note_idle() {
     loop_.cancel_timer(idle_);
-    if (setup_.idle_seconds() > 0 && state_ == proto::RelayStatus::READY &&
+    if (setup_.idle_seconds() > 0 && state_ == proto::RelayStatus::READY && !lost_ &&
         bridge_->stream_count() == 0) {
         idle_ = loop_.add_timer(std::chrono::seconds(setup_.idle_seconds()), [this] { stop(); });
     }
@@ -269,7 +274,8 @@ bool Relay::ended() const {
 
 proto::RelayStatus Relay::status() const {
     proto::RelayStatus status;
-    status.set_state(state_);
+    status.set_state(lost_ && state_ == proto::RelayStatus::READY ? proto::RelayStatus::STOPPING
+                                                                  : state_);
     status.set_error(error_.substr(0, 2000));
     status.set_build_id(setup_.build_id());
     status.set_flavour(setup_.flavour());

@@ -64,6 +64,9 @@ class Relay {
     std::list<std::unique_ptr<ControlPeer>> peers_;
     proto::RelayStatus::State state_ = proto::RelayStatus::STARTING;
     std::string error_;  // why it failed
+    // The multiplex broke and QEMU has not ended yet: nothing can be served, and whoever comes now
+    // wants the next machine.
+    bool lost_ = false;
     bool kvm_usable_ = false;
     TimePoint started_;
     Duration boot_time_ = Duration::zero();

@@ -1,5 +1,5 @@
 // A machine without QEMU: descriptor 3 is the multiplex. Usage: machine_fake_qemu serve BUILD_ID |
-// fail TEXT | silent | garbage
+// deaf BUILD_ID TEXT | fail TEXT | silent | garbage
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "exec/plain_launcher.h"
 #include "machine/agent.h"
+#include "machine/mux.h"
 
 namespace anchorhold::machine {
 namespace {
@@ -32,6 +33,36 @@ int serve(const char* build_id) {
     return agent && loop->run() ? 0 : 1;
 }
 
+// Says hello, hangs up at the first thing it is sent, and goes on running until SIGTERM.
+int deafen(const char* build_id, const char* text) {
+    struct Ignored : MuxEvents {
+        void on_hello(const proto::MuxHello&) override {}
+        void on_power_off() override {}
+        void on_open(ChannelId) override {}
+        void on_data(ChannelId, std::string_view) override {}
+        void on_end(ChannelId) override {}
+        void on_reset(ChannelId) override {}
+        void on_room(ChannelId) override {}
+    } ignored;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+    Mux mux(MuxSide::kAgent, ignored);
+    mux.hello(build_id, true);
+    std::string hello;
+    mux.produce(hello, 1);
+    std::byte first[1];
+    if (!sys::write_all(kMux, hello) || !sys::read_some(kMux, first)) {
+        return 1;
+    }
+    ::close(kMux);
+    int number = 0;
+    ::sigwait(&signals, &number);
+    std::fprintf(stderr, "%s\n", text);
+    return 5;
+}
+
 }  // namespace
 }  // namespace anchorhold::machine
 
@@ -40,6 +71,9 @@ int main(int argc, char** argv) {
     const std::string_view role = argc > 1 ? argv[1] : "";
     if (role == "serve") {
         return machine::serve(argv[2]);
+    }
+    if (role == "deaf") {
+        return machine::deafen(argv[2], argv[3]);
     }
     if (role == "fail") {
         std::fprintf(stderr, "%s\n", argv[2]);

@@ -15,6 +15,8 @@
 
 #include "base/sys.h"
 #include "exec/client.h"
+#include "machine/control_client.h"
+#include "machine/runtime_folder.h"
 #include "machine/shared_file.h"
 #include "temporary_folder.h"
 
@@ -182,6 +184,31 @@ TEST_F(MachineTest, killed_machine_ends_its_relay) {
     ASSERT_EQ(::kill(static_cast<pid_t>(machine->status.qemu_pid()), SIGKILL), 0);
     EXPECT_TRUE(ended(machine->status.relay_pid()));
     expect_nothing_left();
+}
+
+TEST_F(MachineTest, machine_that_lost_its_multiplex_is_replaced_and_says_why) {
+    play({"deaf", kBuildId, "panic: as told"});
+    const auto first = run();
+    ASSERT_TRUE(first) << first.error().message;
+    EXPECT_EQ(exit_status(*first, {"true"}), -1);
+    // It still runs, and is not handed out again.
+    ASSERT_EQ(list().value().size(), 1U);
+    EXPECT_EQ(list().value()[0].status.state(), proto::RelayStatus::STOPPING);
+    const auto control = ControlClient::connect(MachineFolder::open(first->folder).value());
+    ASSERT_TRUE(control) << control.error().message;
+    proto::RelayRequest stop;
+    stop.mutable_stop();
+    control->post(stop);
+    play({"serve", kBuildId});
+    ASSERT_EQ(::kill(static_cast<pid_t>(first->status.qemu_pid()), SIGTERM), 0);
+    const auto second = run();
+    ASSERT_TRUE(second) << second.error().message;
+    EXPECT_TRUE(second->started_now);
+    EXPECT_EQ(exit_status(*second, {"sh", "-c", "exit 7"}), 7);
+    EXPECT_EQ(reason_of_end(*second), "");
+    const auto answer = control->ask(stop);
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(answer->error(), "the machine ended: QEMU exit status 5; last lines: panic: as told");
 }
 
 TEST_F(MachineTest, machine_that_does_not_start_says_why) {
