@@ -76,7 +76,7 @@ void write(std::string& out, const proto::SandboxEnded& event) {
     text(out, "reason", event.reason());
 }
 
-void write(std::string& out, const proto::ExecStarted& event) {
+void write(std::string& out, const proto::CommandExecuted& event) {
     list(out, "argv", event.argv());
     text(out, "user", event.user());
 }
