@@ -14,7 +14,11 @@ namespace {
 
 constexpr std::string_view kMinted = "/minted/";
 constexpr std::string_view kHref = "/href/";
-constexpr size_t kMaxCapturedSize = 16384;  // bytes
+// A captured credential crosses to the supervisor in one packet of 4 KiB, with its name and
+// placeholder.
+constexpr size_t kMaxCapturedSize = 2560;
+constexpr size_t kMaxCapturedPlaceholder = 512;
+constexpr size_t kMaxCapturedName = 640;
 
 // A field value that no reader can take for two (RFC 9110 §5.5).
 bool fits_header(std::string_view value) {
@@ -230,13 +234,17 @@ Result<const StoredSecret*> Credentials::Index::capture(const proto::Binding& bi
     if (value.size() > kMaxCapturedSize || !fits_header(value)) {
         return fail("an answer's credential is too long or has a control character");
     }
-    if (captured.size() >= kMaxCaptured) {
-        forget_oldest();
-    }
     const std::string number = std::to_string(next_captured++);
     const std::string name = href ? binding.id() + std::string(kHref) + number + "/" + href->text()
                                   : binding.id() + std::string(kMinted) + number;
-    ANCHORHOLD_TRY(store.add(name, value, make_placeholder(value)));
+    if (name.size() > kMaxCapturedName) {
+        return fail("an answer's credential is for a link that is too long");
+    }
+    if (captured.size() >= kMaxCaptured) {
+        forget_oldest();
+    }
+    ANCHORHOLD_TRY(
+        store.add(name, value, make_placeholder(value.substr(0, kMaxCapturedPlaceholder))));
     captured.push_back(Captured{store.find(name), &binding, href});
     return captured.back().secret;
 }
