@@ -16,7 +16,7 @@ SandboxVariant::SandboxVariant(EventLoop& loop, const supervisor::Installation& 
 Status SandboxVariant::start(Handlers handlers) {
     sandbox_.reset();
     sandbox_ = ANCHORHOLD_TRY(supervisor::Sandbox::start(
-        loop_, installation_, spec_,
+        loop_, installation_, spec_, {},
         {std::move(handlers.on_ready), std::move(handlers.on_end), nullptr}));
     return {};
 }

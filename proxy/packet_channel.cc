@@ -4,13 +4,12 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "base/sys.h"
-
 namespace anchorhold::proxy {
 
 PacketChannel::PacketChannel(asio::io_context& context, OwnFd socket)
     : socket_(context, socket.release()) {
-    [[maybe_unused]] const Status set = sys::set_nonblocking(socket_.native_handle());
+    boost::system::error_code ignored;
+    socket_.non_blocking(true, ignored);
 }
 
 asio::awaitable<std::optional<Packet>> PacketChannel::receive() {

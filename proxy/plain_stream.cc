@@ -8,13 +8,12 @@
 #include <cerrno>
 #include <cstring>
 
-#include "base/sys.h"
-
 namespace anchorhold::proxy {
 
 PlainStream::PlainStream(asio::io_context& context, OwnFd socket, std::string read_ahead)
     : socket_(context, socket.release()), read_ahead_(std::move(read_ahead)) {
-    [[maybe_unused]] const Status set = sys::set_nonblocking(socket_.native_handle());
+    boost::system::error_code ignored;
+    socket_.non_blocking(true, ignored);
 }
 
 IoResult PlainStream::try_read(std::span<std::byte> buffer) {

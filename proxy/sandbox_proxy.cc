@@ -22,6 +22,9 @@ namespace {
 
 // More at once than any sandbox needs; what is beyond is reset.
 constexpr size_t kMaxStreams = 4096;
+// How long streams get to end after the VM.
+constexpr std::chrono::milliseconds kLastTurn(10);
+constexpr int kLastTurns = 100;
 
 Result<Window::Parts> make_parts(ReadSetup setup, X509_STORE* trust) {
     auto policy = ANCHORHOLD_TRY(
@@ -51,6 +54,14 @@ asio::awaitable<void> accept_streams(Window& window, PacketChannel& streams) {
                            asio::detached);
         }
     }
+    // The VM is gone: what still runs ends by itself, and says so.
+    asio::steady_timer timer(window.context);
+    for (int turns = 0; window.open_streams > 0 && turns < kLastTurns; ++turns) {
+        timer.expires_after(kLastTurn);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+    window.supervisor.leave();
+    co_await window.supervisor.sent();
     window.context.stop();
 }
 
@@ -63,8 +74,7 @@ asio::awaitable<void> leave_when_idle(Window& window, std::chrono::seconds perio
         co_await timer.async_wait(asio::use_awaitable);
         if (window.open_streams == 0 && seen == window.parts.next_stream) {
             window.supervisor.leave();
-            timer.expires_after(std::chrono::seconds(1));
-            co_await timer.async_wait(asio::use_awaitable);
+            co_await window.supervisor.sent();
             window.context.stop();
         }
         seen = window.parts.next_stream;

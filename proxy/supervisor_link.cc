@@ -117,6 +117,16 @@ asio::awaitable<void> SupervisorLink::flush() {
         }
     }
     flushing_ = false;
+    if (sent_) {
+        std::exchange(sent_, nullptr)->tell(true);
+    }
+}
+
+asio::awaitable<void> SupervisorLink::sent() {
+    if (flushing_ && !lost_) {
+        sent_ = Wake<bool>::create();
+        co_await sent_->wait();
+    }
 }
 
 asio::awaitable<void> SupervisorLink::receive() {

@@ -39,6 +39,8 @@ class SupervisorLink {
     void captured(proto::Minted minted);
     // Tells that nothing is open; the supervisor may then reap an exit in peace.
     void leave();
+    // Until everything recorded so far is on its way, or the supervisor is gone.
+    asio::awaitable<void> sent();
 
     [[nodiscard]] bool lost() const { return lost_; }
 
@@ -61,6 +63,7 @@ class SupervisorLink {
     std::deque<Waiter> waiters_;  // by sequence
     std::unordered_map<uint64_t, std::shared_ptr<Wake<std::optional<bool>>>> questions_;
     uint64_t next_question_ = 1;
+    std::shared_ptr<Wake<bool>> sent_;
     bool flushing_ = false;
     bool lost_ = false;
     // The batch under construction.

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
+#include <ctime>
 
 #include "base/log.h"
 #include "base/seqpacket.h"
@@ -22,6 +24,9 @@ namespace {
 // What every proxy would load for itself otherwise: OpenSSL's tables, its random generator, the
 // curve.
 void warm_up() {
+    // Checking a certificate's dates asks for the time zone, and a proxy can open no file.
+    ::setenv("TZ", "UTC0", 1);
+    ::tzset();
     OPENSSL_init_ssl(0, nullptr);
     OwnKey(EVP_EC_gen("P-256"));
     OwnContext(SSL_CTX_new(TLS_server_method()));

@@ -93,7 +93,8 @@ Sandbox::Sandbox(EventLoop& loop, Handlers handlers)
     : loop_(loop), handlers_(std::move(handlers)) {}
 
 Result<std::unique_ptr<Sandbox>> Sandbox::start(EventLoop& loop, const Installation& installation,
-                                                const SandboxSpec& spec, Handlers handlers) {
+                                                const SandboxSpec& spec, SandboxParts parts,
+                                                Handlers handlers) {
     std::unique_ptr<Sandbox> sandbox(new Sandbox(loop, std::move(handlers)));
     sandbox->timeline_.requested = monotonic_ns();
     sandbox->image_ = installation.image_path(spec.image);
@@ -133,6 +134,13 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(EventLoop& loop, const Installat
     proto::StreamChannel* channel = configure.add_stream_channels();
     channel->set_fd(fds.add(theirs));
     channel->add_ports(proto::kReadyPort);
+
+    for (const GuestChannel& guest_channel : parts.channels) {
+        proto::StreamChannel* other = configure.add_stream_channels();
+        other->set_fd(fds.add(guest_channel.socket));
+        other->add_ports(guest_channel.port);
+    }
+    sandbox->set_up_ = std::move(parts.set_up);
 
     Sandbox* self = sandbox.get();
     ANCHORHOLD_TRY(loop.add(sandbox->guest_streams_.get(), EPOLLIN,
@@ -294,7 +302,37 @@ void Sandbox::handle_ready(const proto::Ready& ready) {
         log::warning("guest init: {}", log::escaped(warning));
     }
     ready_ = true;
-    handlers_.on_ready();
+    if (set_up_) {
+        set_up_guest();
+    } else {
+        handlers_.on_ready();
+    }
+}
+
+void Sandbox::set_up_guest() {
+    auto stream = vmm_->connect(proto::kControlPort);
+    auto call =
+        stream ? ControlCall::send(
+                     loop_, std::move(*stream), *set_up_,
+                     [this](const std::string& error) {
+                         // The call that runs this goes with the next turn of the loop.
+                         loop_.post([held = std::shared_ptr<ControlCall>(std::move(control_))] {});
+                         if (outcome_.has_value()) {
+                             return;
+                         }
+                         if (error.empty()) {
+                             handlers_.on_ready();
+                         } else {
+                             give_up("the guest could not be set up: " + error);
+                         }
+                     })
+               : Result<std::unique_ptr<ControlCall>>(tl::unexpected(stream.error()));
+    if (!call) {
+        give_up(call.error().message);
+        return;
+    }
+    control_ = std::move(*call);
+    set_up_.reset();
 }
 
 }  // namespace anchorhold::supervisor

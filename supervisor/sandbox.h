@@ -6,18 +6,34 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/event_loop.h"
 #include "base/fd.h"
 #include "base/result.h"
 #include "proto/frame.h"
 #include "proto/guest_control.pb.h"
+#include "supervisor/control_call.h"
 #include "supervisor/installation.h"
 #include "supervisor/spec.h"
 #include "supervisor/timeline.h"
 #include "supervisor/vmm_process.h"
 
 namespace anchorhold::supervisor {
+
+// A port of the host's that the guest may open streams to, and where the VMM passes them
+// (SOCK_SEQPACKET, one GuestStream packet each).
+struct GuestChannel {
+    uint32_t port = 0;
+    OwnFd socket;
+};
+
+// What a sandbox gets besides its machine.
+struct SandboxParts {
+    std::vector<GuestChannel> channels;
+    // Sent to init when it is ready; on_ready follows its answer.
+    std::optional<proto::ControlRequest> set_up;
+};
 
 // Belongs to its event loop's thread. The destructor leaves nothing: no process, no file, no mount.
 class Sandbox {
@@ -33,7 +49,8 @@ class Sandbox {
 
     // Opens everything, starts the VMM and returns; the guest boots meanwhile.
     static Result<std::unique_ptr<Sandbox>> start(EventLoop& loop, const Installation& installation,
-                                                  const SandboxSpec& spec, Handlers handlers);
+                                                  const SandboxSpec& spec, SandboxParts parts,
+                                                  Handlers handlers);
     ~Sandbox();
     Sandbox(const Sandbox&) = delete;
     Sandbox& operator=(const Sandbox&) = delete;
@@ -60,6 +77,7 @@ class Sandbox {
     void accept_guest_stream();
     void read_ready();
     void handle_ready(const proto::Ready& ready);
+    void set_up_guest();
     void give_up(std::string why);
 
     EventLoop& loop_;
@@ -73,6 +91,8 @@ class Sandbox {
     EventLoop::TimerId boot_deadline_ = 0;
     std::optional<std::string> outcome_;  // why it ended or is about to; first reason wins
     std::function<void(const proto::Statistics&)> statistics_answer_;
+    std::optional<proto::ControlRequest> set_up_;
+    std::unique_ptr<ControlCall> control_;
     bool ready_ = false;
 };
 

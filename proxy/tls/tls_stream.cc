@@ -123,13 +123,15 @@ asio::awaitable<Status> TlsStream::handshake() {
 IoResult TlsStream::try_read(std::span<std::byte> buffer) {
     ERR_clear_error();
     size_t count = 0;
-    return outcome(SSL_read_ex(session_.get(), buffer.data(), buffer.size(), &count), count);
+    const int returned = SSL_read_ex(session_.get(), buffer.data(), buffer.size(), &count);
+    return outcome(returned, count);
 }
 
 IoResult TlsStream::try_write(std::span<const std::byte> bytes) {
     ERR_clear_error();
     size_t count = 0;
-    return outcome(SSL_write_ex(session_.get(), bytes.data(), bytes.size(), &count), count);
+    const int returned = SSL_write_ex(session_.get(), bytes.data(), bytes.size(), &count);
+    return outcome(returned, count);
 }
 
 asio::awaitable<void> TlsStream::wait_readable() {

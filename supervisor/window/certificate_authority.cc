@@ -2,6 +2,7 @@
 #include "supervisor/window/certificate_authority.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
@@ -165,6 +166,10 @@ Result<CertificateAuthority> CertificateAuthority::open(const std::string& folde
                     " do not belong together: remove both, and a new root is made");
     }
     return authority;
+}
+
+std::string CertificateAuthority::root_subject_hash() const {
+    return fmt::format("{:08x}", X509_subject_name_hash(material_->root.get()));
 }
 
 Result<Intermediate> CertificateAuthority::issue(std::string_view sandbox) const {

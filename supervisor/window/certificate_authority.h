@@ -29,6 +29,8 @@ class CertificateAuthority {
     Result<Intermediate> issue(std::string_view sandbox) const;
 
     [[nodiscard]] const std::string& root_pem() const { return root_pem_; }
+    // What OpenSSL calls the root's file in a folder of certificates: 8 hexadecimal digits.
+    [[nodiscard]] std::string root_subject_hash() const;
 
   private:
     struct Material;

@@ -28,6 +28,7 @@ using namespace std::chrono_literals;
 constexpr int kSetupPipeSize = 1 << 20;
 constexpr size_t kMaxReportsAtOnce = 256;
 constexpr unsigned kMaxDeaths = 5;
+constexpr Duration kDrainPatience = 2s;
 
 uint64_t now_ns() {
     timespec now{};
@@ -279,6 +280,10 @@ void Window::handle_proxy_end() {
     }
     const bool left = proxy_->leaving;
     drop_proxy();
+    if (drained_) {
+        end_drain();
+        return;
+    }
     deaths_ += left ? 0 : 1;
     const Status written = record(proxy_changed("proxy", left ? "left when idle" : "died"));
     if (!written) {
@@ -287,6 +292,23 @@ void Window::handle_proxy_end() {
         shut("the proxy died five times in a row");
     } else {
         wait_for_stream();
+    }
+}
+
+void Window::drain(std::function<void()> done) {
+    drained_ = std::move(done);
+    loop_.remove(egress_.get());  // a stream that nobody took is of a guest that is gone
+    if (!proxy_ || shut_) {
+        loop_.post([this] { end_drain(); });
+        return;
+    }
+    drain_limit_ = loop_.add_timer(kDrainPatience, [this] { end_drain(); });
+}
+
+void Window::end_drain() {
+    loop_.cancel_timer(drain_limit_);
+    if (drained_) {
+        std::exchange(drained_, nullptr)();
     }
 }
 
@@ -401,6 +423,7 @@ void Window::close() {
     shut_ = true;
     drop_proxy();
     loop_.cancel_timer(maintenance_);
+    loop_.cancel_timer(drain_limit_);
     maintenance_ = 0;
     if (notice_stream_) {
         loop_.remove(notice_stream_->stream.get());

@@ -59,6 +59,10 @@ class Window {
     // The host's dialer was replaced: gives the running proxy a channel to the new one.
     void dialer_replaced();
 
+    // The VM is gone: `done` runs when the proxy has said its last (or two seconds later), from the
+    // event loop.
+    void drain(std::function<void()> done);
+
     // Ends the proxy; its last events are read first. The window cannot be used afterwards.
     void close();
 
@@ -85,6 +89,7 @@ class Window {
     void receive_reports();
     void handle_report(proto::ProxyReport report, std::vector<proto::AuditEvent>& events);
     void handle_proxy_end();
+    void end_drain();
     void drop_proxy();
     void accept_notices();
     void read_notices();
@@ -102,6 +107,8 @@ class Window {
     OwnFd vmm_notices_;
     std::unique_ptr<Proxy> proxy_;
     std::unique_ptr<Notices> notice_stream_;
+    std::function<void()> drained_;
+    EventLoop::TimerId drain_limit_ = 0;
     EventLoop::TimerId maintenance_ = 0;
     void schedule_maintenance();
     uint64_t last_stream_ = 0;

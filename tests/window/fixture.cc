@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -44,6 +45,7 @@ std::string library_folder() {
 }  // namespace
 
 TestWindow::TestWindow(const WindowOptions& options) {
+    ::signal(SIGPIPE, SIG_IGN);
     char name[] = "/tmp/anchorhold-window-XXXXXX";
     folder_ = ::mkdtemp(name);
     audit_folder_ = folder_ + "/audit";

@@ -9,7 +9,7 @@
 namespace anchorhold::window_test {
 
 GuestStream::GuestStream(OwnFd socket) : socket_(std::move(socket)) {
-    const timeval patience{20, 0};
+    const timeval patience{10, 0};
     ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 }
 

@@ -54,7 +54,7 @@ class SandboxTest : public testing::Test {
         folder.write("init.cpio", script);
         end.reset();
         ready = 0;
-        return Sandbox::start(*loop, installation, spec,
+        return Sandbox::start(*loop, installation, spec, {},
                               {[&] { ++ready; }, [&](const std::string& error) { end = error; },
                                [&](std::string_view bytes) { console += bytes; }});
     }
@@ -320,7 +320,7 @@ TEST_F(SandboxTest, statistics_arrive_at_who_asked) {
 TEST_F(SandboxTest, end_handler_may_destroy_the_sandbox) {
     folder.write("init.cpio", "started\nended RESET\n");
     bool ended = false;
-    sandbox = Sandbox::start(*loop, installation, spec,
+    sandbox = Sandbox::start(*loop, installation, spec, {},
                              {[] {},
                               [&](const std::string&) {
                                   sandbox.reset();

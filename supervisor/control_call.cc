@@ -1,0 +1,77 @@
+// Written as the stream takes it, answered by one frame.
+#include "supervisor/control_call.h"
+
+#include <sys/epoll.h>
+
+#include "base/log.h"
+#include "base/sys.h"
+
+namespace anchorhold::supervisor {
+
+ControlCall::ControlCall(EventLoop& loop, OwnFd stream,
+                         std::function<void(const std::string&)> on_answer)
+    : loop_(loop), stream_(std::move(stream)), on_answer_(std::move(on_answer)) {}
+
+ControlCall::~ControlCall() {
+    loop_.remove(stream_.get());
+}
+
+Result<std::unique_ptr<ControlCall>> ControlCall::send(
+    EventLoop& loop, OwnFd stream, const proto::ControlRequest& request,
+    std::function<void(const std::string&)> on_answer) {
+    ANCHORHOLD_TRY(sys::set_nonblocking(stream.get()));
+    std::unique_ptr<ControlCall> call(
+        new ControlCall(loop, std::move(stream), std::move(on_answer)));
+    proto::append_frame(call->unsent_, request);
+    ControlCall* self = call.get();
+    ANCHORHOLD_TRY(loop.add(call->stream_.get(), EPOLLIN | EPOLLOUT,
+                            [self](uint32_t events) { self->handle(events); }));
+    return call;
+}
+
+void ControlCall::handle(uint32_t events) {
+    if ((events & EPOLLOUT) != 0 && !unsent_.empty()) {
+        write_more();
+    }
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
+        read_more();
+    }
+}
+
+void ControlCall::write_more() {
+    const auto count = sys::write_some(stream_.get(), std::as_bytes(std::span(unsent_)));
+    if (count) {
+        unsent_.erase(0, count->value_or(0));
+    }
+    if (!count || unsent_.empty()) {
+        [[maybe_unused]] const Status watched = loop_.modify(stream_.get(), EPOLLIN);
+    }
+}
+
+void ControlCall::read_more() {
+    std::byte buffer[proto::kMaxControlFrame];
+    const auto count = sys::read_some(stream_.get(), buffer);
+    if (count && !*count) {
+        return;
+    }
+    if (!count || **count == 0) {
+        answer("the guest's init ended the control stream");
+        return;
+    }
+    frames_.feed(std::span(buffer).first(**count));
+    const auto frame = frames_.next();
+    if (frame && !*frame) {
+        return;
+    }
+    const auto message = frame ? proto::parse<proto::ControlAnswer>(**frame, "init's answer")
+                               : Result<proto::ControlAnswer>(tl::unexpected(frame.error()));
+    answer(message ? log::escaped(message->error(), 300) : message.error().message);
+}
+
+void ControlCall::answer(std::string error) {
+    loop_.remove(stream_.get());
+    const auto on_answer = std::move(on_answer_);
+    on_answer(error);
+}
+
+}  // namespace anchorhold::supervisor

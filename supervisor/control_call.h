@@ -1,0 +1,40 @@
+// One request to the guest's init and its answer (proto/guest_control.proto).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "proto/frame.h"
+#include "proto/guest_control.pb.h"
+
+namespace anchorhold::supervisor {
+
+// Belongs to its event loop's thread. `on_answer` runs once, with an empty text when init did what
+// it was asked; it may destroy this object. Destroying it earlier forgets the call.
+class ControlCall {
+  public:
+    static Result<std::unique_ptr<ControlCall>> send(
+        EventLoop& loop, OwnFd stream, const proto::ControlRequest& request,
+        std::function<void(const std::string& error)> on_answer);
+    ~ControlCall();
+    ControlCall(const ControlCall&) = delete;
+    ControlCall& operator=(const ControlCall&) = delete;
+
+  private:
+    ControlCall(EventLoop& loop, OwnFd stream, std::function<void(const std::string&)> on_answer);
+    void handle(uint32_t events);
+    void write_more();
+    void read_more();
+    void answer(std::string error);
+
+    EventLoop& loop_;
+    OwnFd stream_;
+    std::function<void(const std::string&)> on_answer_;
+    std::string unsent_;
+    proto::FrameReader frames_{proto::kMaxControlFrame};
+};
+
+}  // namespace anchorhold::supervisor
