@@ -1,11 +1,9 @@
-// Ed25519, X25519, HKDF and AES-GCM by OpenSSL; key files as PEM, so that other tools read them.
+// Ed25519 by OpenSSL, its files as PEM, so that other tools read them; the chain of log keys by
+// HMAC.
 #include "supervisor/audit/audit_keys.h"
 
 #include <fcntl.h>
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <sys/file.h>
@@ -18,6 +16,7 @@
 #include <system_error>
 
 #include "base/check.h"
+#include "base/endian.h"
 #include "base/fd.h"
 #include "base/sys.h"
 #include "supervisor/audit/digest.h"
@@ -27,23 +26,42 @@ namespace {
 
 struct Free {
     void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-    void operator()(EVP_PKEY_CTX* context) const { EVP_PKEY_CTX_free(context); }
     void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-    void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
-    void operator()(EVP_KDF_CTX* context) const { EVP_KDF_CTX_free(context); }
-    void operator()(EVP_KDF* kdf) const { EVP_KDF_free(kdf); }
     void operator()(BIO* bio) const { BIO_free_all(bio); }
 };
 template <typename T>
 using Owned = std::unique_ptr<T, Free>;
 
-constexpr size_t kTagSize = 16;    // NIST SP 800-38D §5.2.1.2
-constexpr size_t kNonceSize = 12;  // zeros: each sealing has its own key
-constexpr size_t kSealedSize = kPublicKeySize + sizeof(MacKey) + kTagSize;
-constexpr std::string_view kSealInfo = "anchorhold audit: sealed first key";
+constexpr std::string_view kOwnerId = "anchorhold audit: owner";
+constexpr std::string_view kLogKey = "anchorhold audit: log key";
+constexpr std::string_view kNextLink = "anchorhold audit: next log";
 
-Owned<EVP_PKEY> make_key(const char* type) {
-    Owned<EVP_PKEY> key(EVP_PKEY_Q_keygen(nullptr, nullptr, type));
+// The file `next-log`, replaced in place like a log's state (ratchet_state.h).
+struct LinkFile {
+    std::array<uint8_t, 8> magic;  // "AHAUDITK"
+    Le64 serial;
+    MacKey link;
+    Sha256 checksum;
+};
+static_assert(sizeof(LinkFile) == 80);
+constexpr std::array<uint8_t, 8> kMagic = {'A', 'H', 'A', 'U', 'D', 'I', 'T', 'K'};
+
+Sha256 checksum_of(const LinkFile& file) {
+    Hasher hasher;
+    return hasher.of({reinterpret_cast<const char*>(&file), offsetof(LinkFile, checksum)});
+}
+
+Status write_link(int fd, uint64_t serial, const MacKey& link) {
+    LinkFile file{kMagic, serial, link, {}};
+    file.checksum = checksum_of(file);
+    const bool written = ::pwrite(fd, &file, sizeof file, 0) == sizeof file && ::fsync(fd) == 0;
+    const int code = errno;
+    wipe(file.link);
+    return written ? Status() : fail_errno(code, "write", "the audit's next-log");
+}
+
+Owned<EVP_PKEY> make_signing_key() {
+    Owned<EVP_PKEY> key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
     ANCHORHOLD_CHECK(key != nullptr);
     return key;
 }
@@ -76,8 +94,7 @@ std::string public_pem(EVP_PKEY* key) {
 
 enum class Half { secret, open };
 
-// A key file of the wanted type (EVP_PKEY_ED25519, EVP_PKEY_X25519).
-Result<Owned<EVP_PKEY>> read_pem(const std::string& path, int type, Half half) {
+Result<Owned<EVP_PKEY>> read_pem(const std::string& path, Half half) {
     std::string text = ANCHORHOLD_TRY(sys::read_file(path, 4096));
     const Owned<BIO> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
     ANCHORHOLD_CHECK(bio != nullptr);
@@ -85,7 +102,7 @@ Result<Owned<EVP_PKEY>> read_pem(const std::string& path, int type, Half half) {
                             ? PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr)
                             : PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
     wipe(std::span(reinterpret_cast<uint8_t*>(text.data()), text.size()));
-    if (key == nullptr || EVP_PKEY_get_id(key.get()) != type) {
+    if (key == nullptr || EVP_PKEY_get_id(key.get()) != EVP_PKEY_ED25519) {
         return fail(path + " is not the key file it should be; restore it from a backup");
     }
     return key;
@@ -118,44 +135,55 @@ Status write_key_file(const std::string& path, std::string_view content, mode_t 
     return {};
 }
 
-// The private half first: a public one without it would look as if its owner had taken it away.
-Status make_pair(const std::string& stem, const char* type) {
-    const Owned<EVP_PKEY> key = make_key(type);
+// The public file last: with it the pair is whole.
+Status make_signing_pair(const std::string& keys) {
+    const Owned<EVP_PKEY> key = make_signing_key();
     std::string secret = private_pem(key.get());
-    const Status written = write_key_file(stem + ".key", secret, 0600);
+    const Status written = write_key_file(keys + "/signing.key", secret, 0600);
     wipe(std::span(reinterpret_cast<uint8_t*>(secret.data()), secret.size()));
     ANCHORHOLD_TRY(written);
-    return write_key_file(stem + ".pub", public_pem(key.get()), 0644);
+    return write_key_file(keys + "/signing.pub", public_pem(key.get()), 0644);
 }
 
-// RFC 7748 §6.1, RFC 5869: the key of one sealing.
-bool agree(EVP_PKEY* ours, const PublicKey& theirs, const PublicKey& ephemeral,
-           const PublicKey& owner, MacKey& out) {
-    const Owned<EVP_PKEY> peer(
-        EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, nullptr, theirs.data(), theirs.size()));
-    const Owned<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new(ours, nullptr));
-    MacKey shared{};
-    size_t size = shared.size();
-    if (peer == nullptr || context == nullptr || EVP_PKEY_derive_init(context.get()) != 1 ||
-        EVP_PKEY_derive_set_peer(context.get(), peer.get()) != 1 ||
-        EVP_PKEY_derive(context.get(), shared.data(), &size) != 1) {
-        return false;
+Sha256 owner_id_of(const MacKey& root) {
+    return Ratchet().mac(root, kOwnerId);
+}
+
+// The id last: with it the chain is whole, and owner.key may be taken away.
+Status make_chain(const std::string& keys) {
+    MacKey root{};
+    ANCHORHOLD_CHECK(RAND_bytes(root.data(), static_cast<int>(root.size())) == 1);
+    std::string text = to_hex(root) + "\n";
+    Status made = write_key_file(keys + "/owner.key", text, 0600);
+    wipe(std::span(reinterpret_cast<uint8_t*>(text.data()), text.size()));
+    if (made) {
+        auto next = sys::open(keys + "/next-log", O_WRONLY | O_CREAT, 0600);
+        made = next ? write_link(next->get(), 1, root) : Status(tl::unexpected(next.error()));
     }
-    std::string info(kSealInfo);
-    info.append(ephemeral.begin(), ephemeral.end());
-    info.append(owner.begin(), owner.end());
-    const Owned<EVP_KDF> hkdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
-    const Owned<EVP_KDF_CTX> kdf(EVP_KDF_CTX_new(hkdf.get()));
-    char digest[] = "SHA256";
-    const OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, shared.data(), shared.size()),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info.data(), info.size()),
-        OSSL_PARAM_construct_end()};
-    const bool derived =
-        kdf != nullptr && EVP_KDF_derive(kdf.get(), out.data(), out.size(), parameters) == 1;
-    wipe(shared);
-    return derived;
+    if (made) {
+        made = write_key_file(keys + "/owner.id", to_hex(owner_id_of(root)) + "\n", 0644);
+    }
+    wipe(root);
+    return made;
+}
+
+// 64 hex digits and a newline.
+Result<MacKey> read_hex(const std::string& path) {
+    std::string text = ANCHORHOLD_TRY(sys::read_file(path, 4096));
+    MacKey bytes{};
+    const bool read = text.size() == 2 * bytes.size() + 1 && text.back() == '\n' &&
+                      from_hex(std::string_view(text).substr(0, text.size() - 1), bytes);
+    wipe(std::span(reinterpret_cast<uint8_t*>(text.data()), text.size()));
+    return read ? Result<MacKey>(bytes)
+                : fail(path + " is not the key file it should be; restore it from a backup");
+}
+
+Result<OwnFd> lock(const std::string& keys) {
+    OwnFd folder = ANCHORHOLD_TRY(sys::open(keys, O_RDONLY | O_DIRECTORY));
+    if (::flock(folder.get(), LOCK_EX) < 0) {
+        return fail_errno("flock", keys);
+    }
+    return folder;
 }
 
 const unsigned char* data_of(std::string_view text) {
@@ -165,9 +193,10 @@ const unsigned char* data_of(std::string_view text) {
 }  // namespace
 
 struct AuditKeys::Keys {
+    std::string folder;
     Owned<EVP_PKEY> signing;
     PublicKey signing_public;
-    PublicKey owner_public;
+    Sha256 owner_id;
 };
 
 Result<AuditKeys> AuditKeys::open_or_create(const std::string& folder) {
@@ -177,25 +206,41 @@ Result<AuditKeys> AuditKeys::open_or_create(const std::string& folder) {
     if (failed || (::mkdir(keys.c_str(), 0700) < 0 && errno != EEXIST)) {
         return fail_errno(failed ? failed.value() : errno, "mkdir", keys);
     }
-    const OwnFd lock = ANCHORHOLD_TRY(sys::open(keys, O_RDONLY | O_DIRECTORY));
-    if (::flock(lock.get(), LOCK_EX) < 0) {
-        return fail_errno("flock", keys);
+    const OwnFd locked = ANCHORHOLD_TRY(lock(keys));
+    if (::access((keys + "/signing.pub").c_str(), F_OK) < 0) {
+        ANCHORHOLD_TRY(make_signing_pair(keys));
     }
-    const std::string signing = keys + "/signing";
-    const std::string owner = keys + "/owner";
-    if (::access((signing + ".pub").c_str(), F_OK) < 0) {
-        ANCHORHOLD_TRY(make_pair(signing, "ED25519"));
+    if (::access((keys + "/owner.id").c_str(), F_OK) < 0) {
+        ANCHORHOLD_TRY(make_chain(keys));
     }
-    if (::access((owner + ".pub").c_str(), F_OK) < 0) {
-        ANCHORHOLD_TRY(make_pair(owner, "X25519"));
-    }
-    ANCHORHOLD_TRY(check_private(signing + ".key"));
+    ANCHORHOLD_TRY(check_private(keys + "/signing.key"));
+    ANCHORHOLD_TRY(check_private(keys + "/next-log"));
     auto made = std::make_unique<Keys>();
-    made->signing = ANCHORHOLD_TRY(read_pem(signing + ".key", EVP_PKEY_ED25519, Half::secret));
+    made->folder = keys;
+    made->signing = ANCHORHOLD_TRY(read_pem(keys + "/signing.key", Half::secret));
     made->signing_public = public_half(made->signing.get());
-    const auto owner_key = ANCHORHOLD_TRY(read_pem(owner + ".pub", EVP_PKEY_X25519, Half::open));
-    made->owner_public = public_half(owner_key.get());
+    made->owner_id = ANCHORHOLD_TRY(read_hex(keys + "/owner.id"));
     return AuditKeys(std::move(made));
+}
+
+Result<LogKey> AuditKeys::next_log_key() const {
+    const OwnFd locked = ANCHORHOLD_TRY(lock(keys_->folder));
+    const std::string path = keys_->folder + "/next-log";
+    const OwnFd next = ANCHORHOLD_TRY(sys::open(path, O_RDWR));
+    LinkFile file{};
+    if (::pread(next.get(), &file, sizeof file, 0) != sizeof file || file.magic != kMagic ||
+        file.checksum != checksum_of(file)) {
+        return fail(path + " is damaged; move the folder " + keys_->folder +
+                    " away and keep it, so that new keys are made");
+    }
+    Ratchet ratchet;
+    LogKey log{file.serial, ratchet.mac(file.link, kLogKey)};
+    MacKey following = ratchet.mac(file.link, kNextLink);
+    const Status written = write_link(next.get(), log.serial + 1, following);
+    wipe(file.link);
+    wipe(following);
+    ANCHORHOLD_TRY(written);
+    return log;
 }
 
 AuditKeys::AuditKeys(std::unique_ptr<Keys> keys) : keys_(std::move(keys)) {}
@@ -206,8 +251,8 @@ AuditKeys::~AuditKeys() = default;
 const PublicKey& AuditKeys::signing_public() const {
     return keys_->signing_public;
 }
-const PublicKey& AuditKeys::owner_public() const {
-    return keys_->owner_public;
+const Sha256& AuditKeys::owner_id() const {
+    return keys_->owner_id;
 }
 
 Signature AuditKeys::sign(std::string_view message) const {
@@ -222,32 +267,6 @@ Signature AuditKeys::sign(std::string_view message) const {
     return signature;
 }
 
-std::string AuditKeys::seal(const MacKey& key, std::string_view log_id) const {
-    const Owned<EVP_PKEY> ephemeral = make_key("X25519");
-    const PublicKey ephemeral_public = public_half(ephemeral.get());
-    MacKey wrapping{};
-    ANCHORHOLD_CHECK(agree(ephemeral.get(), keys_->owner_public, ephemeral_public,
-                           keys_->owner_public, wrapping));
-    std::string sealed(ephemeral_public.begin(), ephemeral_public.end());
-    sealed.resize(kSealedSize);
-    auto* const out = reinterpret_cast<unsigned char*>(sealed.data()) + kPublicKeySize;
-    const std::array<unsigned char, kNonceSize> nonce{};
-    const Owned<EVP_CIPHER_CTX> cipher(EVP_CIPHER_CTX_new());
-    int size = 0;
-    ANCHORHOLD_CHECK(
-        cipher != nullptr &&
-        EVP_EncryptInit_ex2(cipher.get(), EVP_aes_256_gcm(), wrapping.data(), nonce.data(),
-                            nullptr) == 1 &&
-        EVP_EncryptUpdate(cipher.get(), nullptr, &size, data_of(log_id),
-                          static_cast<int>(log_id.size())) == 1 &&
-        EVP_EncryptUpdate(cipher.get(), out, &size, key.data(), static_cast<int>(key.size())) ==
-            1 &&
-        EVP_EncryptFinal_ex(cipher.get(), out + key.size(), &size) == 1 &&
-        EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_AEAD_GET_TAG, kTagSize, out + key.size()) == 1);
-    wipe(wrapping);
-    return sealed;
-}
-
 bool signature_holds(const PublicKey& key, std::string_view message, const Signature& signature) {
     const Owned<EVP_PKEY> known(
         EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, key.data(), key.size()));
@@ -259,60 +278,41 @@ bool signature_holds(const PublicKey& key, std::string_view message, const Signa
 }
 
 Result<PublicKey> read_public_key(const std::string& path) {
-    return public_half(ANCHORHOLD_TRY(read_pem(path, EVP_PKEY_ED25519, Half::open)).get());
+    return public_half(ANCHORHOLD_TRY(read_pem(path, Half::open)).get());
 }
 
 Result<OwnerKey> OwnerKey::read(const std::string& path) {
-    const auto key = ANCHORHOLD_TRY(read_pem(path, EVP_PKEY_X25519, Half::secret));
     OwnerKey owner;
-    size_t size = owner.private_.size();
-    ANCHORHOLD_CHECK(EVP_PKEY_get_raw_private_key(key.get(), owner.private_.data(), &size) == 1);
+    owner.root_ = ANCHORHOLD_TRY(read_hex(path));
     return owner;
 }
 
-OwnerKey::OwnerKey(OwnerKey&& other) noexcept : private_(other.private_) {
-    wipe(other.private_);
+OwnerKey::OwnerKey(OwnerKey&& other) noexcept : root_(other.root_) {
+    wipe(other.root_);
 }
 OwnerKey& OwnerKey::operator=(OwnerKey&& other) noexcept {
-    private_ = other.private_;
-    wipe(other.private_);
+    root_ = other.root_;
+    wipe(other.root_);
     return *this;
 }
 OwnerKey::~OwnerKey() {
-    wipe(private_);
+    wipe(root_);
 }
 
-std::optional<MacKey> OwnerKey::unseal(std::string_view sealed, std::string_view log_id) const {
-    if (sealed.size() != kSealedSize) {
-        return std::nullopt;
+Sha256 OwnerKey::id() const {
+    return owner_id_of(root_);
+}
+
+MacKey OwnerKey::log_key(uint64_t serial) const {
+    ANCHORHOLD_CHECK(serial > 0 && serial <= kMaxSerial);
+    Ratchet ratchet;
+    MacKey link = root_;
+    for (uint64_t passed = 1; passed < serial; ++passed) {
+        link = ratchet.mac(link, kNextLink);
     }
-    PublicKey ephemeral{};
-    std::copy_n(data_of(sealed), ephemeral.size(), ephemeral.begin());
-    const Owned<EVP_PKEY> ours(
-        EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, nullptr, private_.data(), private_.size()));
-    MacKey wrapping{};
-    if (ours == nullptr ||
-        !agree(ours.get(), ephemeral, ephemeral, public_half(ours.get()), wrapping)) {
-        return std::nullopt;
-    }
-    const unsigned char* const in = data_of(sealed) + kPublicKeySize;
-    std::array<unsigned char, kTagSize> tag{};
-    std::copy_n(in + sizeof(MacKey), tag.size(), tag.begin());
-    const std::array<unsigned char, kNonceSize> nonce{};
-    const Owned<EVP_CIPHER_CTX> cipher(EVP_CIPHER_CTX_new());
-    MacKey key{};
-    int size = 0;
-    const bool opened =
-        cipher != nullptr &&
-        EVP_DecryptInit_ex2(cipher.get(), EVP_aes_256_gcm(), wrapping.data(), nonce.data(),
-                            nullptr) == 1 &&
-        EVP_DecryptUpdate(cipher.get(), nullptr, &size, data_of(log_id),
-                          static_cast<int>(log_id.size())) == 1 &&
-        EVP_DecryptUpdate(cipher.get(), key.data(), &size, in, sizeof(MacKey)) == 1 &&
-        EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_AEAD_SET_TAG, kTagSize, tag.data()) == 1 &&
-        EVP_DecryptFinal_ex(cipher.get(), key.data() + size, &size) == 1;
-    wipe(wrapping);
-    return opened ? std::optional(key) : std::nullopt;
+    const MacKey key = ratchet.mac(link, kLogKey);
+    wipe(link);
+    return key;
 }
 
 }  // namespace anchorhold::supervisor

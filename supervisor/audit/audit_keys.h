@@ -1,11 +1,10 @@
-// The installation's two keys for audit logs: one signs checkpoints, one seals each log's first
-// MAC key to its owner.
+// The installation's keys for audit logs: one signs checkpoints, a chain of others gives each log
+// its first MAC key.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,8 +22,15 @@ constexpr size_t kPublicKeySize = 32;
 using Signature = std::array<uint8_t, kSignatureSize>;
 using PublicKey = std::array<uint8_t, kPublicKeySize>;
 
-// Below <folder>/.keys/: `signing.key` and `signing.pub` (Ed25519), `owner.pub` and, until its
-// owner takes it away, `owner.key` (X25519). Private halves are 0600.
+// A new log's number in the installation, from 1, and its first key.
+struct LogKey {
+    uint64_t serial = 0;
+    MacKey key{};
+};
+
+// Below <folder>/.keys/: `signing.key` and `signing.pub` (Ed25519, PEM); `owner.key`, where the
+// chain of log keys begins, until its owner takes it away, and `owner.id`, which tells one from
+// another; `next-log`, the chain's current link. Private files are 0600.
 class AuditKeys {
   public:
     // Makes the keys on the first call. Files that others may read are refused.
@@ -35,11 +41,11 @@ class AuditKeys {
 
     [[nodiscard]] Signature sign(std::string_view message) const;
     [[nodiscard]] const PublicKey& signing_public() const;
-    [[nodiscard]] const PublicKey& owner_public() const;
+    [[nodiscard]] const Sha256& owner_id() const;
 
-    // The key as only owner.key opens it: ephemeral X25519, HKDF-SHA-256, AES-256-GCM bound to
-    // `log_id`.
-    [[nodiscard]] std::string seal(const MacKey& key, std::string_view log_id) const;
+    // The next log's. The link that gave it is overwritten before this returns: nobody but the
+    // owner's key gives it again.
+    [[nodiscard]] Result<LogKey> next_log_key() const;
 
   private:
     struct Keys;
@@ -53,21 +59,24 @@ class AuditKeys {
                                    const Signature& signature);
 [[nodiscard]] Result<PublicKey> read_public_key(const std::string& path);
 
-// The owner's private key, read from owner.key or from where its owner keeps it.
+// Where the chain begins, read from owner.key or from where its owner keeps it.
 class OwnerKey {
   public:
+    // Serial numbers beyond are no log's: a verifier computes that far.
+    static constexpr uint64_t kMaxSerial = 10'000'000;
+
     static Result<OwnerKey> read(const std::string& path);
     OwnerKey(OwnerKey&& other) noexcept;
     OwnerKey& operator=(OwnerKey&& other) noexcept;
     ~OwnerKey();
 
-    // nullopt: not sealed to this key for this log, or changed since.
-    [[nodiscard]] std::optional<MacKey> unseal(std::string_view sealed,
-                                               std::string_view log_id) const;
+    [[nodiscard]] Sha256 id() const;
+    // The first key of a log; `serial` is 1 to kMaxSerial.
+    [[nodiscard]] MacKey log_key(uint64_t serial) const;
 
   private:
     OwnerKey() = default;
-    std::array<uint8_t, 32> private_{};
+    MacKey root_{};
 };
 
 }  // namespace anchorhold::supervisor

@@ -105,6 +105,11 @@ Result<std::unique_ptr<AuditLog>> AuditLog::open(const AuditKeys& keys, AuditCon
     if (point.cut > 0) {
         ANCHORHOLD_TRY(keep_cut(folder, files.log.get(), point));
     }
+    if (point.state.position.records == 0) {
+        const LogKey fresh = ANCHORHOLD_TRY(keys.next_log_key());
+        point.state = {random_bytes<sizeof(LogId)>(), {0, Sha256{}, fresh.key}, 0};
+        point.serial = fresh.serial;
+    }
     std::unique_ptr<AuditLog> log(
         new AuditLog(keys, std::move(context), std::move(options), std::move(files), point));
     wipe(point.state.position.key);
@@ -129,10 +134,6 @@ AuditLog::AuditLog(const AuditKeys& keys, AuditContext context, Options options,
       size_(point.state.log_size),
       group_sync_(std::make_unique<GroupSync>(files_.log.get())) {
     ChainPosition from = point.state.position;
-    if (from.records == 0) {
-        log_id_ = random_bytes<sizeof(LogId)>();
-        from = {0, Sha256{}, random_bytes<sizeof(MacKey)>()};
-    }
     if (point.lost_last > 0 && from.records != 0) {
         from.records = point.lost_last;
     }
@@ -154,10 +155,8 @@ Status AuditLog::begin(const ResumePoint& point) {
         append_field(record, "format", kFormat);
         append_field(record, "log", to_hex(log_id_));
         append_field(record, "signer", to_hex(keys_.signing_public()));
-        append_field(record, "owner", to_hex(keys_.owner_public()));
-        const std::string sealed = keys_.seal(chain_->position().key, to_hex(log_id_));
-        append_field(record, "seed",
-                     to_hex({reinterpret_cast<const uint8_t*>(sealed.data()), sealed.size()}));
+        append_field(record, "owner", to_hex(keys_.owner_id()));
+        append_field(record, "serial", point.serial);
         chain_->end();
     }
     if (point.cut > 0) {

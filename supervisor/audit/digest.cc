@@ -65,12 +65,17 @@ Ratchet::~Ratchet() {
 }
 
 Sha256 Ratchet::mac_and_advance(MacKey& key, std::string_view bytes) {
+    const Sha256 result = mac(key, bytes);
+    ANCHORHOLD_CHECK(EVP_MAC_init(context_, nullptr, 0, nullptr) == 1);  // the same key again
+    next(key);
+    return result;
+}
+
+Sha256 Ratchet::mac(const MacKey& key, std::string_view bytes) {
     Sha256 mac;
     ANCHORHOLD_CHECK(EVP_MAC_init(context_, key.data(), key.size(), nullptr) == 1 &&
                      EVP_MAC_update(context_, data_of(bytes), bytes.size()) == 1 &&
                      EVP_MAC_final(context_, mac.data(), nullptr, mac.size()) == 1);
-    ANCHORHOLD_CHECK(EVP_MAC_init(context_, nullptr, 0, nullptr) == 1);  // the same key again
-    next(key);
     return mac;
 }
 

@@ -42,6 +42,8 @@ class Ratchet {
     [[nodiscard]] Sha256 mac_and_advance(MacKey& key, std::string_view bytes);
     // As if a record had been MACed.
     void advance(MacKey& key);
+    // HMAC-SHA-256 alone.
+    [[nodiscard]] Sha256 mac(const MacKey& key, std::string_view bytes);
 
   private:
     void next(MacKey& key);

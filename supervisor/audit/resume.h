@@ -12,6 +12,7 @@ namespace anchorhold::supervisor {
 
 struct ResumePoint {
     RatchetState state;       // records 0: nothing usable, begin anew
+    uint64_t serial = 0;      // of a log that begins anew; given by the writer
     uint64_t cut = 0;         // bytes behind it that are no record of this log
     uint64_t lost_first = 0;  // records that were written and are not there any more; 0: none
     uint64_t lost_last = 0;

@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "base/log.h"
 #include "base/sys.h"
@@ -13,22 +12,13 @@
 #include "supervisor/audit/log_folder.h"
 #include "supervisor/audit/log_line.h"
 #include "supervisor/audit/record_chain.h"
+#include "supervisor/audit/record_fields.h"
 
 namespace anchorhold::supervisor {
 namespace {
 
 constexpr size_t kMaxFindings = 1000;
 constexpr uint64_t kMaxRatchetGap = 10'000'000;  // half a minute of hashing
-
-std::string text_of(const nlohmann::json& record, const char* key) {
-    const auto found = record.find(key);
-    return found != record.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-uint64_t number_of(const nlohmann::json& record, const char* key) {
-    const auto found = record.find(key);
-    return found != record.end() && found->is_number_unsigned() ? found->get<uint64_t>() : 0;
-}
 
 std::string span_of(uint64_t first, uint64_t last) {
     return first >= last ? fmt::format("record {} is", first)
@@ -181,7 +171,7 @@ void LogChecker::Progress::special(const LogLine& record, std::string_view text)
     } else {
         report.notes.push_back(fmt::format(
             "record {}: the writer before it was interrupted; {} bytes of a torn line were cut off",
-            record.n, number_of(fields, "cut_bytes")));
+            record.n, number_field(fields, "cut_bytes")));
     }
 }
 
@@ -190,9 +180,9 @@ void LogChecker::Progress::begin(const LogLine& record, const nlohmann::json& fi
         find(record.n, fmt::format("record {} begins another log", record.n));
         return;
     }
-    report.log_id = text_of(fields, "log");
+    report.log_id = string_field(fields, "log");
     PublicKey named{};
-    if (!from_hex(text_of(fields, "signer"), named)) {
+    if (!from_hex(string_field(fields, "signer"), named)) {
         find(1, "the first record names no signing key: it was changed");
     } else if (!signer) {
         signer = named;
@@ -202,29 +192,28 @@ void LogChecker::Progress::begin(const LogLine& record, const nlohmann::json& fi
     } else if (*signer != named) {
         find(1, "the log names another signing key than the installation's");
     }
+    report.serial = number_field(fields, "serial");
+    report.began = record.time;
     if (options.owner == nullptr) {
         return;
     }
-    const std::string seed = text_of(fields, "seed");
-    std::string sealed(seed.size() / 2, '\0');
-    const bool read =
-        from_hex(seed, std::span(reinterpret_cast<uint8_t*>(sealed.data()), sealed.size()));
-    const auto first_key = read ? options.owner->unseal(sealed, report.log_id) : std::nullopt;
-    if (!first_key) {
-        find(1,
-             "the first record's seed does not open with the owner's key: it was changed, or "
-             "sealed to another owner");
+    if (string_field(fields, "owner") != to_hex(options.owner->id())) {
+        find(1, "the log names another owner's key than the one given");
         return;
     }
-    key = *first_key;
+    if (report.serial == 0 || report.serial > OwnerKey::kMaxSerial) {
+        find(1, "the first record has no serial number that a log could have: it was changed");
+        return;
+    }
+    key = options.owner->log_key(report.serial);
     key_of = 1;
     report.macs_checked = true;
 }
 
 void LogChecker::Progress::lost(const LogLine& record, const nlohmann::json& fields) {
-    const uint64_t first = number_of(fields, "first");
-    const uint64_t last = number_of(fields, "last");
-    const std::string of_log = text_of(fields, "of_log");
+    const uint64_t first = number_field(fields, "first");
+    const uint64_t last = number_field(fields, "last");
+    const std::string of_log = string_field(fields, "of_log");
     find(first, of_log.empty()
                     ? fmt::format("{} lost: the writer found them gone when it went on",
                                   span_of(first, last))
@@ -239,8 +228,8 @@ void LogChecker::Progress::lost(const LogLine& record, const nlohmann::json& fie
 void LogChecker::Progress::checkpoint(const LogLine& record, const nlohmann::json& fields) {
     Signature signature{};
     const bool holds =
-        signer && number_of(fields, "covers") == record.n - 1 &&
-        from_hex(text_of(fields, "signature"), signature) &&
+        signer && number_field(fields, "covers") == record.n - 1 &&
+        from_hex(string_field(fields, "signature"), signature) &&
         signature_holds(*signer,
                         checkpoint_message(report.log_id, sandbox, record.n - 1, record.prev),
                         signature);
@@ -362,6 +351,60 @@ VerifyReport LogChecker::finish(const std::optional<RatchetState>& state) {
     return std::move(at.report);
 }
 
+namespace {
+
+struct Beginning {
+    uint64_t serial = 0;
+    std::string time;
+};
+
+// What the first record of a log says; nullopt when it cannot be read.
+std::optional<Beginning> beginning_of(const std::string& path) {
+    const auto log = sys::open(path, O_RDONLY);
+    if (!log) {
+        return std::nullopt;
+    }
+    LineReader reader(log->get());
+    const auto line = reader.next();
+    if (!line || !line->has_value()) {
+        return std::nullopt;
+    }
+    const auto fields = nlohmann::json::parse((*line)->text, nullptr, false);
+    return fields.is_object() ? std::optional(Beginning{number_field(fields, "serial"),
+                                                        string_field(fields, "time")})
+                              : std::nullopt;
+}
+
+// A log made to replace another cannot have an old serial number, and so stands out of line among
+// the others when it claims an old time.
+void compare_with_others(const std::string& folder, const std::string& sandbox,
+                         VerifyReport& report) {
+    const auto entries = list_logs(folder);
+    if (!entries || report.serial == 0) {
+        return;
+    }
+    for (const LogEntry& entry : *entries) {
+        const auto other =
+            entry.sandbox == sandbox ? std::nullopt : beginning_of(log_path(folder, entry.sandbox));
+        if (!other || other->serial == 0) {
+            continue;
+        }
+        if (other->serial == report.serial) {
+            report.findings.push_back(
+                {1, 1,
+                 fmt::format("the log has the serial number {} of the log of {}", report.serial,
+                             entry.sandbox)});
+        } else if ((other->serial < report.serial) != (other->time < report.began)) {
+            report.notes.push_back(fmt::format(
+                "this log is number {} and the log of {} number {}, but their first times say "
+                "otherwise: the clock was set back, or one of them was made later than it says",
+                report.serial, entry.sandbox, other->serial));
+        }
+    }
+}
+
+}  // namespace
+
 Result<VerifyReport> verify_log(const std::string& folder, const std::string& sandbox,
                                 VerifyOptions options) {
     const OwnFd log = ANCHORHOLD_TRY(sys::open(log_path(folder, sandbox), O_RDONLY));
@@ -382,7 +425,9 @@ Result<VerifyReport> verify_log(const std::string& folder, const std::string& sa
             break;
         }
     }
-    return checker.finish(state);
+    VerifyReport report = checker.finish(state);
+    compare_with_others(folder, sandbox, report);
+    return report;
 }
 
 }  // namespace anchorhold::supervisor

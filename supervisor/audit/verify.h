@@ -33,6 +33,8 @@ struct VerifyReport {
     std::vector<std::string> notes;    // what happened and is no fault: repairs
     std::vector<std::string> unknown;  // what this check cannot tell
     std::string log_id;
+    uint64_t serial = 0;   // of the log in its installation
+    std::string began;     // the first record's time
     uint64_t records = 0;  // the last one's number
     Sha256 head{};
     uint64_t checkpointed = 0;  // the last record under a checkpoint whose signature holds

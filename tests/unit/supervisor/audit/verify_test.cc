@@ -113,22 +113,34 @@ TEST(VerifyTest, record_of_an_earlier_log_of_the_same_name_is_found) {
     EXPECT_EQ(rig.verify().findings.at(0).record, 3U) << "its prev is another's";
 }
 
-// Somebody who can write the files and has the state's key, but not the owner's: rewrites record 4
-// and all behind it consistently, hashes and signatures included.
-TEST(VerifyTest, log_rewritten_with_all_keys_of_the_host_shows_with_the_owners_key) {
+// Somebody with every file and key of the host but the owner's: the new log can be consistent in
+// itself, and cannot have the old one's number.
+TEST(VerifyTest, log_made_anew_under_the_host_s_keys_stands_out_of_line) {
     const AuditRig rig;
     rig.write(kDecisions);
+    rig.write(kDecisions, "between");
     const Lines honest = rig.lines();
-    const AuditRig forger;
-    forger.write(kDecisions);
-    std::filesystem::copy(rig.folder + "/.keys", forger.folder + "/.keys",
-                          std::filesystem::copy_options::overwrite_existing);
-    // The forger's own log under the installation's keys, its seed sealed to the same owner: only
-    // the state's key, which it cannot choose, and an anchor tell.
-    std::filesystem::remove_all(rig.folder + "/box/log.jsonl");
-    std::filesystem::copy(forger.file("log.jsonl"), rig.file("log.jsonl"));
-    EXPECT_FALSE(rig.verify().findings.empty());
-    EXPECT_FALSE(rig.verify(Owner::away).findings.empty());
+    std::filesystem::remove_all(rig.folder + "/box");
+    rig.write(kDecisions);
+    EXPECT_TRUE(rig.verify().notes.empty());
+    Lines forged = rig.lines();
+    replace(forged[0], forged[0].substr(9, 37), honest[0].substr(9, 37));  // "time":"…"
+    rig.set_lines(forged);
+    const VerifyReport report = rig.verify();
+    EXPECT_EQ(report.notes.size(), 1U);
+    EXPECT_EQ(report.serial, 3U);
+    replace(forged[0], "\"serial\":3", "\"serial\":1");
+    rig.set_lines(forged);
+    EXPECT_EQ(rig.verify().findings.at(0).record, 1U);
+}
+
+TEST(VerifyTest, log_with_another_s_serial_number_is_found) {
+    const AuditRig rig;
+    rig.write(kDecisions);
+    std::filesystem::copy(rig.folder + "/box", rig.folder + "/copy");
+    const VerifyReport report = rig.verify();
+    ASSERT_EQ(report.findings.size(), 1U);
+    EXPECT_NE(report.findings[0].what.find("copy"), std::string::npos);
 }
 
 TEST(VerifyTest, checkpoint_signed_by_somebody_else_is_found) {
