@@ -17,6 +17,7 @@ constexpr size_t kFrameBuffer = size_t{16} << 10;
 constexpr size_t kMaxSentHead = size_t{256} << 10;  // what we add to a head of full length
 constexpr uint64_t kResetBurst = 1000;
 constexpr uint64_t kResetsPerSecond = 100;
+constexpr size_t kMaxUnsentAcks = 4000;  // more than the flood meter lets through
 constexpr int32_t kGuestWindow = 1 << 20;
 constexpr int32_t kUpstreamWindow = 4 << 20;
 
@@ -30,6 +31,7 @@ std::unique_ptr<nghttp2_option, OptionDeleter> options() {
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_send_header_block_length(option, kMaxSentHead);
+    nghttp2_option_set_max_outbound_ack(option, kMaxUnsentAcks);
     nghttp2_option_set_stream_reset_rate_limit(option, kResetBurst, kResetsPerSecond);
     return std::unique_ptr<nghttp2_option, OptionDeleter>(option);
 }

@@ -153,6 +153,7 @@ H2Peer::H2Peer(Role role, OwnFd socket, Options options)
     nghttp2_option* option = nullptr;
     ANCHORHOLD_CHECK(nghttp2_option_new(&option) == 0);
     nghttp2_option_set_no_http_messaging(option, 1);  // a test sends what it likes
+    nghttp2_option_set_max_send_header_block_length(option, size_t{1} << 20);
     if (options_.read_slowly) {
         nghttp2_option_set_no_auto_window_update(option, 1);
     }
@@ -162,6 +163,7 @@ H2Peer::H2Peer(Role role, OwnFd socket, Options options)
     ANCHORHOLD_CHECK(made == 0);
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(table);
+    unsent_ = options_.instead;
     nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, options_.settings.data(),
                             options_.settings.size());
 }

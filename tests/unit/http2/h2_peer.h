@@ -48,6 +48,7 @@ class H2Peer {
     struct Options {
         std::vector<nghttp2_settings_entry> settings{};
         bool keep_bodies = true;   // false: only count
+        std::string instead{};     // sent instead of anything HTTP/2
         bool read_slowly = false;  // gives no credit by itself
     };
 
