@@ -1,40 +1,15 @@
-// Rules are kept by host: one look-up finds every rule that names it, guardrails first.
+// One look-up finds every rule that names a host (policy/rule_index.h); guardrails are asked first.
 #include "policy/evaluator.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <deque>
-#include <functional>
-#include <map>
-#include <unordered_map>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "policy/binding.h"
+#include "policy/rule_index.h"
 #include "policy/rule_match.h"
 
 namespace anchorhold::policy {
 namespace {
-
-constexpr int kMaxDocuments = 256;
-constexpr int kMaxRules = 65536;
-
-struct NameHash {
-    using is_transparent = void;
-    size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
-};
-
-template <typename Value>
-using ByName = std::unordered_map<std::string, Value, NameHash, std::equal_to<>>;
-
-// Everything that the policy says of one name, of every name below one, or of all other names.
-struct Bucket {
-    std::vector<const CompiledRule*> denying;  // each list in the policy's order
-    std::vector<const CompiledRule*> allowing;
-    std::vector<const CompiledRule*> asking;
-    std::map<uint16_t, std::vector<const proto::Binding*>> bindings;  // by port
-};
 
 bool is_spliced(proto::Protocol protocol) {
     return protocol == proto::TLS || protocol == proto::TCP;
@@ -87,133 +62,8 @@ std::string_view detail_of(Mismatch furthest) {
     return "";
 }
 
-}  // namespace
-
-struct Evaluator::Index {
-    proto::ResolvedPolicy policy;
-    std::vector<CompiledRule> rules;  // as in policy.rules
-    ByName<Bucket> exact;
-    ByName<Bucket> below;  // by suffix
-    Bucket elsewhere;      // names that no key above fits
-    Bucket addresses;      // every rule that can name an address; to be checked against it
-
-    [[nodiscard]] const Bucket& bucket_of(const Endpoint& endpoint) const;
-    [[nodiscard]] bool applies(const CompiledRule& rule, const Endpoint& endpoint) const {
-        return !endpoint.host.empty() || rule.names_address(endpoint.address);
-    }
-
-    Status compile();
-    void build();
-    void fill(Bucket& bucket, const proto::HostPattern& key);
-    void grant(const CompiledRule& rule, const Bucket& bucket, uint16_t port,
-               Decision& decision) const;
-};
-
-const Bucket& Evaluator::Index::bucket_of(const Endpoint& endpoint) const {
-    if (endpoint.host.empty()) {
-        return addresses;
-    }
-    if (const auto found = exact.find(endpoint.host); found != exact.end()) {
-        return found->second;
-    }
-    std::string_view rest = endpoint.host;
-    for (size_t dot = rest.find('.'); dot != std::string_view::npos; dot = rest.find('.')) {
-        rest.remove_prefix(dot + 1);
-        if (const auto found = below.find(rest); found != below.end()) {
-            return found->second;
-        }
-    }
-    return elsewhere;
-}
-
-Status Evaluator::Index::compile() {
-    if (policy.documents_size() > kMaxDocuments || policy.rules_size() > kMaxRules ||
-        policy.bindings_size() > kMaxRules || policy.limits_size() > kMaxRules) {
-        return fail("the policy has too many documents, rules, credentials or limits");
-    }
-    const auto origin_is_known = [&](const auto& item) {
-        return item.origin().document() < static_cast<uint32_t>(policy.documents_size());
-    };
-    if (!std::ranges::all_of(policy.rules(), origin_is_known) ||
-        !std::ranges::all_of(policy.bindings(), origin_is_known) ||
-        !std::ranges::all_of(policy.limits(), origin_is_known)) {
-        return fail("the policy names a document that it does not have");
-    }
-    rules.reserve(static_cast<size_t>(policy.rules_size()));
-    for (const proto::Rule& rule : policy.rules()) {
-        rules.push_back(ANCHORHOLD_TRY(CompiledRule::create(rule)));
-    }
-    for (const proto::Binding& binding : policy.bindings()) {
-        ANCHORHOLD_TRY(check_binding(binding));
-    }
-    for (const proto::Limit& limit : policy.limits()) {
-        for (const proto::HostPattern& host : limit.hosts()) {
-            ANCHORHOLD_TRY(check_host_pattern(host));
-        }
-    }
-    return {};
-}
-
-void Evaluator::Index::build() {
-    const auto add_key = [&](const proto::HostPattern& host) {
-        if (host.has_exact()) {
-            exact.try_emplace(host.exact());
-        } else if (host.has_suffix()) {
-            below.try_emplace(host.suffix());
-        }
-    };
-    for (const proto::Rule& rule : policy.rules()) {
-        std::ranges::for_each(rule.hosts(), add_key);
-    }
-    for (const proto::Binding& binding : policy.bindings()) {
-        std::ranges::for_each(binding.hosts(), add_key);
-    }
-    proto::HostPattern key;
-    for (auto& [name, bucket] : exact) {
-        key.set_exact(name);
-        fill(bucket, key);
-    }
-    for (auto& [suffix, bucket] : below) {
-        key.set_suffix(suffix);
-        fill(bucket, key);
-    }
-    key.set_any(true);
-    fill(elsewhere, key);
-    key.set_cidr("");
-    fill(addresses, key);
-}
-
-void Evaluator::Index::fill(Bucket& bucket, const proto::HostPattern& key) {
-    const auto covers_key = [&](const proto::HostPattern& host) {
-        return key.has_cidr() ? host.has_cidr() || host.any() : host_covers(host, key);
-    };
-    for (const CompiledRule& rule : rules) {
-        if (std::ranges::none_of(rule.rule().hosts(), covers_key)) {
-            continue;
-        }
-        switch (rule.rule().effect()) {
-            case proto::Rule::DENY:
-                bucket.denying.push_back(&rule);
-                break;
-            case proto::Rule::ALLOW:
-                bucket.allowing.push_back(&rule);
-                break;
-            default:
-                bucket.asking.push_back(&rule);
-        }
-    }
-    for (const proto::Binding& binding : policy.bindings()) {
-        if (std::ranges::any_of(binding.hosts(), covers_key)) {
-            for (const uint32_t port : binding.ports()) {
-                bucket.bindings[static_cast<uint16_t>(port)].push_back(&binding);
-            }
-        }
-    }
-}
-
 // Adds what one rule that allows or asks gives to a decision.
-void Evaluator::Index::grant(const CompiledRule& compiled, const Bucket& bucket, uint16_t port,
-                             Decision& decision) const {
+void grant(const CompiledRule& compiled, const Bucket& bucket, uint16_t port, Decision& decision) {
     const proto::Rule& rule = compiled.rule();
     const auto widen = [first = decision.rule == nullptr](uint64_t& bound, uint64_t other) {
         if (first) {
@@ -244,6 +94,16 @@ void Evaluator::Index::grant(const CompiledRule& compiled, const Bucket& bucket,
     }
 }
 
+Considered considered_as(const CompiledRule& rule, Mismatch found) {
+    return Considered{.rule = &rule.rule(),
+                      .matched = found == Mismatch::none,
+                      .why = std::string(mismatch_text(found))};
+}
+
+}  // namespace
+
+struct Evaluator::Index : RuleIndex {};
+
 Evaluator::Evaluator(std::unique_ptr<Index> index) : index_(std::move(index)) {}
 Evaluator::~Evaluator() = default;
 Evaluator::Evaluator(Evaluator&&) noexcept = default;
@@ -251,9 +111,7 @@ Evaluator& Evaluator::operator=(Evaluator&&) noexcept = default;
 
 Result<Evaluator> Evaluator::create(proto::ResolvedPolicy policy) {
     auto index = std::make_unique<Index>();
-    index->policy = std::move(policy);
-    ANCHORHOLD_TRY(index->compile());
-    index->build();
+    ANCHORHOLD_TRY(index->fill(std::move(policy)));
     return Evaluator(std::move(index));
 }
 
@@ -301,7 +159,7 @@ Decision Evaluator::evaluate_connection(const Endpoint& endpoint, proto::Protoco
             } else if (!rule->has_protocol(protocol)) {
                 furthest = further(furthest, Mismatch::protocol);
             } else {
-                index_->grant(*rule, bucket, endpoint.port, decision);
+                grant(*rule, bucket, endpoint.port, decision);
             }
         }
         if (decision.rule != nullptr) {
@@ -351,7 +209,7 @@ Decision Evaluator::evaluate(const Request& request) const {
         for (const CompiledRule* rule : *rules) {
             const Mismatch found = match(rule);
             if (found == Mismatch::none) {
-                index_->grant(*rule, bucket, request.endpoint.port, decision);
+                grant(*rule, bucket, request.endpoint.port, decision);
             } else {
                 furthest = further(furthest, found);
             }
@@ -379,27 +237,40 @@ std::span<const proto::Binding* const> Evaluator::bindings_of(const Endpoint& en
 std::vector<Considered> Evaluator::explain(const Request& request) const {
     std::vector<Considered> considered;
     BodyReader body(request);
-    for (const CompiledRule& rule : index_->rules) {
+    for (const CompiledRule& rule : index_->rules()) {
         Mismatch found = Mismatch::host;
         if (rule.names(request.endpoint)) {
             found = rule.match_head(request);
             found = found == Mismatch::none ? rule.match_body(request, body) : found;
-        } else if (request.endpoint.host.empty() && rule.names_address(request.endpoint.address)) {
-            found = rule.match_head(request);
         }
-        considered.push_back(Considered{.rule = &rule.rule(),
-                                        .matched = found == Mismatch::none,
-                                        .why = std::string(mismatch_text(found))});
+        considered.push_back(considered_as(rule, found));
+    }
+    return considered;
+}
+
+std::vector<Considered> Evaluator::explain_connection(const Endpoint& endpoint,
+                                                      proto::Protocol protocol) const {
+    std::vector<Considered> considered;
+    for (const CompiledRule& rule : index_->rules()) {
+        Mismatch found = Mismatch::none;
+        if (!rule.names(endpoint)) {
+            found = Mismatch::host;
+        } else if (!rule.has_port(endpoint.port)) {
+            found = Mismatch::port;
+        } else if (!rule.has_protocol(protocol)) {
+            found = Mismatch::protocol;
+        }
+        considered.push_back(considered_as(rule, found));
     }
     return considered;
 }
 
 std::string Evaluator::origin_text(const proto::Origin& origin) const {
-    return policy::origin_text(index_->policy, origin);
+    return policy::origin_text(index_->policy(), origin);
 }
 
 const proto::ResolvedPolicy& Evaluator::policy() const {
-    return index_->policy;
+    return index_->policy();
 }
 
 }  // namespace anchorhold::policy

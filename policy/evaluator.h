@@ -76,6 +76,8 @@ class Evaluator {
 
     // Every rule with why it did not match, in the policy's order. Slow; for people.
     [[nodiscard]] std::vector<Considered> explain(const Request& request) const;
+    [[nodiscard]] std::vector<Considered> explain_connection(const Endpoint& endpoint,
+                                                             proto::Protocol protocol) const;
 
     // "github-read.yaml:12:5"
     [[nodiscard]] std::string origin_text(const proto::Origin& origin) const;
