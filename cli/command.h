@@ -24,7 +24,9 @@ struct CommandLine {
 void add_run(CommandLine& line);
 void add_doctor(CommandLine& line);
 void add_machine(CommandLine& line);
+void add_audit(CommandLine& line);
 void add_bench(CommandLine& line);
+void add_policy(CommandLine& line);
 
 // A validator for CLI11 from one of our parsers: the error's text becomes the parser's.
 template <typename Parse>

@@ -62,7 +62,9 @@ int parse_and_run(int argc, char** argv) {
     add_run(line);
     add_doctor(line);
     add_machine(line);
+    add_audit(line);
     add_bench(line);
+    add_policy(line);
     try {
         std::reverse(arguments.ours.begin(), arguments.ours.end());  // CLI11 takes them last first
         app.parse(arguments.ours);

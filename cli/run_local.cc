@@ -17,6 +17,7 @@
 #include "cli/foreground.h"
 #include "cli/progress.h"
 #include "cli/run_report.h"
+#include "cli/run_window.h"
 #include "exec/client.h"
 #include "supervisor/sandbox.h"
 
@@ -63,8 +64,16 @@ class LocalRun {
         if (!options_.quiet) {
             progress_ = std::make_unique<Progress>(loop_, "starting the sandbox");
         }
+        supervisor::SandboxParts parts;
+        if (!options_.policies.empty()) {
+            window_ = ANCHORHOLD_TRY(
+                RunWindow::open(loop_, installation_, options_, [this](const std::string& why) {
+                    finish_with_error("the window is shut: " + why);
+                }));
+            parts = window_->parts();
+        }
         sandbox_ = ANCHORHOLD_TRY(supervisor::Sandbox::start(
-            loop_, installation_, options_.sandbox,
+            loop_, installation_, options_.sandbox, std::move(parts),
             {[this] { start_command(); },
              [this](const std::string& error) { sandbox_ended(error); },
              [](std::string_view bytes) { std::fwrite(bytes.data(), 1, bytes.size(), stderr); }}));
@@ -127,7 +136,7 @@ class LocalRun {
         if (!finishing_) {
             finish_with_error(error.empty() ? lost_ : error);
         }
-        done_ = true;
+        close_window();
     }
 
     void insist() {
@@ -153,6 +162,15 @@ class LocalRun {
         if (sandbox_ && !sandbox_gone_) {
             sandbox_->destroy();
         } else {
+            close_window();
+        }
+    }
+
+    // The last thing: the window's record ends after the guest's last stream did.
+    void close_window() {
+        if (window_) {
+            window_->finish(report_.status, report_.error, [this] { done_ = true; });
+        } else {
             done_ = true;
         }
     }
@@ -162,6 +180,7 @@ class LocalRun {
     const RunOptions& options_;
     std::unique_ptr<Foreground> foreground_;
     std::unique_ptr<Progress> progress_;
+    std::unique_ptr<RunWindow> window_;  // outlives the sandbox
     std::unique_ptr<supervisor::Sandbox> sandbox_;
     std::unique_ptr<exec::ExecClient> client_;
     EventLoop::TimerId limit_ = 0;

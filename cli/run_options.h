@@ -19,8 +19,11 @@ struct RunOptions {
     bool interactive = false;              // stdin is the command's
     bool terminal = false;                 // under a pseudo-terminal; implies interactive
     std::optional<Duration> timeout;
-    bool quiet = false;  // no progress lines
-    bool json = false;   // one line of JSON about the run, on stderr, when it ends
+    std::vector<std::string> policies;  // files or names; none: no window at all
+    bool audit_sync = false;            // each event on disk before its request leaves
+    std::string learn;                  // where to write the least policy; empty: nowhere
+    bool quiet = false;                 // no progress lines
+    bool json = false;                  // one line of JSON about the run, on stderr, when it ends
 };
 
 // The arguments that make another `anchorhold` do the same; sandbox.image and sandbox.kernel as

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <ctime>
 
+#include "base/clock.h"
 #include "policy/host_name.h"
 #include "policy/target.h"
 #include "proxy/connection.h"
@@ -129,6 +130,26 @@ struct Exchange::State {
         early = denial(reason, detail);
         decision.reason = reason;
         decision.detail = detail;
+    }
+
+    // Counts further bytes; the text of an error when a limit says that they may not pass.
+    std::optional<std::string> count_out(size_t bytes) {
+        bytes_out += bytes;
+        connection.bytes_from_guest += bytes;
+        return over_limit(policy::Limits::Direction::to_upstream, bytes);
+    }
+    std::optional<std::string> count_in(size_t bytes) {
+        bytes_in += bytes;
+        connection.bytes_to_guest += bytes;
+        return over_limit(policy::Limits::Direction::to_guest, bytes);
+    }
+    std::optional<std::string> over_limit(policy::Limits::Direction direction, size_t bytes) {
+        const proto::Limit* limit =
+            window.limits.add_bytes(connection.endpoint(), direction, bytes, steady_clock().now());
+        return limit != nullptr ? std::optional(limit_text(*limit)) : std::nullopt;
+    }
+    std::string limit_text(const proto::Limit& limit) const {
+        return "beyond the limit at " + window.parts.evaluator.origin_text(limit.origin());
     }
 
     void check_head();
@@ -266,6 +287,10 @@ asio::awaitable<std::optional<Denial>> Exchange::admit(std::string& body, bool w
         }
         verdict = proto::RequestDecided::ASKED_ALLOW;
     }
+    if (const proto::Limit* limit =
+            s.window.limits.admit(s.connection.endpoint(), steady_clock().now())) {
+        co_return s.deny(Reason::limit, s.limit_text(*limit));
+    }
     if (auto refusal =
             s.credentials->apply(s.head, body, whole ? BodyExtent::whole : BodyExtent::part,
                                  declared_length(s.head), s.decision)) {
@@ -284,8 +309,10 @@ asio::awaitable<std::optional<Denial>> Exchange::admit(std::string& body, bool w
         co_return s.denial(Reason::unavailable, "the audit trail cannot be written");
     }
     s.admitted = true;
-    s.bytes_out += body.size();
-    s.connection.bytes_from_guest += body.size();
+    if (const auto over = s.count_out(body.size())) {
+        s.finished = true;
+        co_return s.denial(Reason::limit, *over);
+    }
     co_return std::nullopt;
 }
 
@@ -302,8 +329,9 @@ std::optional<uint64_t> Exchange::new_content_length() const {
 }
 
 std::optional<Denial> Exchange::request_body(std::string& piece) {
-    state_->bytes_out += piece.size();
-    state_->connection.bytes_from_guest += piece.size();
+    if (const auto over = state_->count_out(piece.size())) {
+        return state_->denial(Reason::limit, *over);
+    }
     const proto::Rule* rule = state_->decision.rule;
     if (rule != nullptr && rule->max_request_bytes() != 0 &&
         state_->bytes_out > rule->max_request_bytes()) {
@@ -341,8 +369,9 @@ bool Exchange::answer_may_change() const {
 }
 
 std::optional<Denial> Exchange::answer_body(std::string& piece) {
-    state_->bytes_in += piece.size();
-    state_->connection.bytes_to_guest += piece.size();
+    if (const auto over = state_->count_in(piece.size())) {
+        return state_->denial(Reason::limit, *over);
+    }
     const proto::Rule* rule = state_->decision.rule;
     if (rule != nullptr && rule->max_response_bytes() != 0 &&
         state_->bytes_in > rule->max_response_bytes()) {

@@ -3,14 +3,20 @@
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
+#include <functional>
 #include <memory>
+
+#include "base/clock.h"
 
 namespace anchorhold::proxy {
 namespace {
 
 constexpr size_t kBuffer = size_t{64} << 10;
 
-asio::awaitable<std::string> pass(Duplex& from, Duplex& to, uint64_t& counter) {
+// Counts bytes; an error's text when they may not pass.
+using Count = std::function<std::string(size_t)>;
+
+asio::awaitable<std::string> pass(Duplex& from, Duplex& to, Count count) {
     std::unique_ptr<std::byte[]> buffer;
     for (;;) {
         if (!buffer) {
@@ -19,7 +25,11 @@ asio::awaitable<std::string> pass(Duplex& from, Duplex& to, uint64_t& counter) {
         const IoResult result = from.try_read({buffer.get(), kBuffer});
         switch (result.kind) {
             case IoResult::Kind::bytes: {
-                counter += result.count;
+                if (std::string over = count(result.count); !over.empty()) {
+                    from.reset();
+                    to.reset();
+                    co_return over;
+                }
                 const Status written = co_await write_all(to, {buffer.get(), result.count});
                 if (!written) {
                     from.cancel();
@@ -46,10 +56,23 @@ asio::awaitable<std::string> pass(Duplex& from, Duplex& to, uint64_t& counter) {
 
 }  // namespace
 
-asio::awaitable<std::string> splice(Duplex& guest, Duplex& upstream, Connection& connection) {
+asio::awaitable<std::string> splice(Window& window, Duplex& guest, Duplex& upstream,
+                                    Connection& connection) {
     using namespace asio::experimental::awaitable_operators;
-    const auto [out, in] = co_await (pass(guest, upstream, connection.bytes_from_guest) &&
-                                     pass(upstream, guest, connection.bytes_to_guest));
+    using Direction = policy::Limits::Direction;
+    const auto counting = [&](uint64_t& counter, Direction direction) -> Count {
+        return [&window, &connection, &counter, direction](size_t bytes) -> std::string {
+            counter += bytes;
+            const proto::Limit* limit = window.limits.add_bytes(connection.endpoint(), direction,
+                                                                bytes, steady_clock().now());
+            return limit == nullptr ? std::string()
+                                    : "beyond the limit at " +
+                                          window.parts.evaluator.origin_text(limit->origin());
+        };
+    };
+    const auto [out, in] = co_await (
+        pass(guest, upstream, counting(connection.bytes_from_guest, Direction::to_upstream)) &&
+        pass(upstream, guest, counting(connection.bytes_to_guest, Direction::to_guest)));
     co_return out.empty() ? in : out;
 }
 

@@ -66,6 +66,38 @@ class Deadline {
     std::shared_ptr<Duplex*> target_;
 };
 
+// One stream in the limits, under the name it was opened with: the SNI may give it another later.
+class OpenStream {
+  public:
+    OpenStream(policy::Limits& limits, const Connection& connection)
+        : limits_(limits),
+          host_(connection.host),
+          address_(connection.address),
+          port_(connection.port),
+          limit_(limits.open_stream(endpoint())) {}
+    ~OpenStream() {
+        if (limit_ == nullptr) {
+            limits_.close_stream(endpoint());
+        }
+    }
+    OpenStream(const OpenStream&) = delete;
+    OpenStream& operator=(const OpenStream&) = delete;
+
+    // That forbids it, or null.
+    [[nodiscard]] const proto::Limit* limit() const { return limit_; }
+
+  private:
+    [[nodiscard]] policy::Endpoint endpoint() const {
+        return {.host = host_, .address = address_, .port = port_};
+    }
+
+    policy::Limits& limits_;
+    std::string host_;
+    std::vector<unsigned char> address_;
+    uint16_t port_;
+    const proto::Limit* limit_;
+};
+
 class Stream {
   public:
     Stream(Window& window, OwnFd socket)
@@ -198,6 +230,12 @@ asio::awaitable<std::string> Stream::open(Deadline& deadline) {
         plain_->reset();
         co_return "the audit trail cannot be written";
     }
+    const OpenStream counted(window_.limits, connection_);
+    if (counted.limit() != nullptr) {
+        co_return refuse(Reason::limit,
+                         "beyond the limit at " +
+                             window_.parts.evaluator.origin_text(counted.limit()->origin()));
+    }
     const auto known = window_.parts.evaluator.protocol_of(connection_.endpoint());
     if (known == proto::TCP) {
         deadline.disarm();
@@ -255,7 +293,7 @@ asio::awaitable<std::string> Stream::serve_raw(proto::Protocol protocol) {
         co_return upstream.detail;
     }
     plain_->unread(std::exchange(first_, {}));
-    co_return co_await splice(*plain_, *upstream.stream, connection_);
+    co_return co_await splice(window_, *plain_, *upstream.stream, connection_);
 }
 
 asio::awaitable<std::string> Stream::serve_plain_http(Deadline& deadline) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "policy/evaluator.h"
+#include "policy/limits.h"
 #include "proxy/credentials/credentials.h"
 #include "proxy/dialer_link.h"
 #include "proxy/supervisor_link.h"
@@ -34,12 +35,14 @@ class Window {
         : context(io),
           supervisor(link_to_supervisor),
           dialer(link_to_dialer),
-          parts(std::move(made)) {}
+          parts(std::move(made)),
+          limits(parts.evaluator.policy()) {}
 
     asio::io_context& context;
     SupervisorLink& supervisor;
     DialerLink& dialer;
     Parts parts;
+    policy::Limits limits;
     size_t open_streams = 0;
 
     uint64_t take_request_number() { return parts.next_request++; }

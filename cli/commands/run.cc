@@ -57,6 +57,9 @@ Result<RunOptions> complete(const RunArguments& arguments,
     if (!arguments.timeout.empty()) {
         options.timeout = ANCHORHOLD_TRY(parse_duration(arguments.timeout));
     }
+    if (options.policies.empty() && (options.audit_sync || !options.learn.empty())) {
+        return fail("--audit-sync and --learn are about a window: give at least one --policy");
+    }
     for (const std::string& variable : options.environment) {
         if (variable.empty() || variable.front() == '=') {
             return fail(fmt::format("--env '{}': write KEY=VALUE or KEY", variable));
@@ -99,11 +102,12 @@ void add_run(CommandLine& line) {
     run_command->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     run_command->footer(
         "The sandbox is a microVM with a read-only image, a writable layer of its own and no "
-        "network; it is gone when the command "
-        "ends.\nCtrl-C is the command's; a second one kills the sandbox.\n\nExamples:\n  "
+        "network device; it is gone when the command ends. With --policy its programs reach what the "
+        "policies grant, with credentials that are put in on this side.\nCtrl-C is the command's; a second one kills the sandbox.\n\nExamples:\n  "
         "anchorhold run -- uname -a\n"
         "  anchorhold run --image debian -it -- bash\n  anchorhold run -i --timeout 10s -- "
-        "sha256sum < file");
+        "sha256sum < file\n  anchorhold run --policy anthropic --image debian -- python3 "
+        "agent.py");
     run_command
         ->add_option("--image", options.sandbox.image,
                      "Root image: a name (tiny, debian) or the path of an EROFS file")
@@ -141,6 +145,21 @@ void add_run(CommandLine& line) {
         ->type_name("FILE");
     run_command->add_flag("--console", options.sandbox.console,
                           "Show the guest kernel's messages on standard error");
+    run_command
+        ->add_option("--policy", options.policies,
+                     "Give the sandbox a window that lets through what this policy grants: a file, or the "
+                     "name of one of the ready-made (see: anchorhold policy); may be given "
+                     "several times")
+        ->type_name("FILE|NAME")
+        ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    run_command->add_flag("--audit-sync", options.audit_sync,
+                          "Have each event on disk before its request leaves, not within 10 ms");
+    run_command
+        ->add_option("--learn", options.learn,
+                     "When it ends, write the least policy that would have allowed what was denied, for a "
+                     "person to read")
+        ->type_name("FILE");
     run_command->add_flag("--rm", arguments->remove,
                           "Accepted for familiarity: a sandbox of run is always removed");
     run_command->add_flag("-q,--quiet", options.quiet, "No progress lines on standard error");

@@ -18,6 +18,7 @@
 #include "base/sys.h"
 #include "proto/egress.pb.h"
 #include "proto/vmm_control.pb.h"
+#include "supervisor/secrets/setup.h"
 #include "supervisor/window/destinations.h"
 
 namespace anchorhold::supervisor {
@@ -72,9 +73,6 @@ Window::Window(EventLoop& loop, WindowHost& host, AuditLog& log, WindowSpec spec
 
 Window::~Window() {
     close();
-    for (proto::Secret& secret : spec_.secrets) {
-        wipe(*secret.mutable_value());
-    }
 }
 
 Result<std::unique_ptr<Window>> Window::open(EventLoop& loop, WindowHost& host, AuditLog& log,
@@ -142,25 +140,21 @@ Status Window::send_setup(int pipe) {
     proto::ProxySetup setup;
     setup.set_sandbox_name(spec_.sandbox);
     setup.set_policy(spec_.policy.SerializeAsString());
-    for (const proto::Secret& secret : spec_.secrets) {
-        *setup.add_secrets() = secret;
-    }
     setup.set_intermediate_certificate(std::move(intermediate.certificate));
     setup.set_intermediate_key(intermediate.key);
     setup.set_upstream_roots(spec_.upstream_roots);
     setup.set_first_stream(last_stream_ + 1);
     setup.set_first_request(last_request_ + 1);
     setup.set_idle_exit_seconds(spec_.idle_exit_seconds);
-    std::string bytes = setup.SerializeAsString();
-    const Status sent = bytes.size() <= static_cast<size_t>(kSetupPipeSize)
-                            ? sys::write_all(pipe, bytes)
-                            : fail("the policy and its secrets are larger than 1 MiB");
-    wipe(bytes);
+    const auto encoded = encode_setup(setup, spec_.secrets);
     wipe(intermediate.key);
     wipe(*setup.mutable_intermediate_key());
-    for (proto::Secret& secret : *setup.mutable_secrets()) {
-        wipe(*secret.mutable_value());
+    if (!encoded) {
+        return tl::unexpected(encoded.error());
     }
+    const Status sent = encoded->size <= static_cast<size_t>(kSetupPipeSize)
+                            ? sys::write_all(pipe, encoded->bytes())
+                            : fail("the policy and its secrets are larger than 1 MiB");
     return sent;
 }
 
@@ -248,7 +242,12 @@ void Window::handle_report(proto::ProxyReport report, std::vector<proto::AuditEv
         handlers_.on_question(report.question());
     }
     if (report.has_minted()) {
-        spec_.secrets.push_back(std::move(*report.mutable_minted()->mutable_secret()));
+        proto::Secret& minted = *report.mutable_minted()->mutable_secret();
+        const Status kept = spec_.secrets.add(minted.name(), minted.value(), minted.placeholder());
+        wipe(*minted.mutable_value());
+        if (!kept) {
+            log::warning("a captured credential is lost with its proxy: {}", kept.error().message);
+        }
     }
     proxy_->leaving |= report.leaving();
 }

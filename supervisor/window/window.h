@@ -16,6 +16,7 @@
 #include "proto/frame.h"
 #include "proto/policy.pb.h"
 #include "proto/proxy_control.pb.h"
+#include "proxy/credentials/secret_store.h"
 #include "supervisor/audit/audit_log.h"
 #include "supervisor/window/window_host.h"
 
@@ -24,9 +25,9 @@ namespace anchorhold::supervisor {
 struct WindowSpec {
     std::string sandbox;  // name
     proto::ResolvedPolicy policy;
-    std::vector<proto::Secret> secrets;  // wiped with the window
-    std::string upstream_roots;          // PEM, besides the host's own; may be empty
-    uint32_t idle_exit_seconds = 60;     // of the proxy; 0: it stays
+    proxy::SecretStore secrets;
+    std::string upstream_roots;       // PEM, besides the host's own; may be empty
+    uint32_t idle_exit_seconds = 60;  // of the proxy; 0: it stays
 };
 
 // Belongs to its event loop's thread.

@@ -96,12 +96,8 @@ void TestWindow::run(const WindowOptions& options) {
     spec.upstream_roots = options.upstream_roots;
     spec.idle_exit_seconds = options.idle_exit_seconds;
     for (const auto& [secret_name, value] : options.secrets) {
-        proto::Secret secret;
-        secret.set_name(secret_name);
-        secret.set_value(value);
-        secret.set_placeholder(proxy::make_placeholder(value));
-        placeholders_[secret_name] = secret.placeholder();
-        spec.secrets.push_back(std::move(secret));
+        placeholders_[secret_name] = proxy::make_placeholder(value);
+        EXPECT_TRUE(spec.secrets.add(secret_name, value, placeholders_[secret_name]));
     }
     supervisor::Window::Handlers handlers;
     handlers.on_event = [this](const proto::AuditEvent& event) {
