@@ -41,6 +41,20 @@ TEST(Command, environment_entry_replaces_a_default_and_the_last_one_wins) {
     EXPECT_THAT(command->environment, Not(Contains("HOME=/a")));
 }
 
+TEST(Command, environment_of_the_account_is_above_the_defaults_and_below_the_clients) {
+    Account account = kAgent;
+    account.environment = {"LANG=C", "A=account", "B=account"};
+    proto::ExecStart start = start_of("ls");
+    start.add_env("B=client");
+    const auto command = make_command(start, account);
+    ASSERT_TRUE(command.has_value());
+    EXPECT_THAT(command->environment, Contains("LANG=C"));
+    EXPECT_THAT(command->environment, Contains("A=account"));
+    EXPECT_THAT(command->environment, Contains("B=client"));
+    account.environment = {"no value"};
+    EXPECT_FALSE(make_command(start, account).has_value());
+}
+
 TEST(Command, terminal_sets_term) {
     proto::ExecStart start = start_of("ls");
     EXPECT_THAT(make_command(start, kAgent)->environment, Not(Contains(StartsWith("TERM="))));
