@@ -151,6 +151,10 @@ pid_t ClientProcessFinder::holder_of(uint64_t inode) {
 }
 
 bool ClientProcessFinder::holds(pid_t pid, uint64_t inode) {
+    if (links_left_ == 0) {
+        return false;
+    }
+    --links_left_;  // the folder costs as much as a link
     const std::string folder = proc_ + "/" + std::to_string(pid) + "/fd";
     const Directory descriptors(::opendir(folder.c_str()));
     if (descriptors == nullptr) {
