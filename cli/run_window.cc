@@ -12,7 +12,6 @@
 #include "base/sys.h"
 #include "cli/run_report.h"
 #include "proto/ports.h"
-#include "supervisor/audit/audit_keys.h"
 
 namespace anchorhold::cli {
 namespace {
@@ -67,7 +66,7 @@ Result<std::unique_ptr<RunWindow>> RunWindow::open(
     run->sandbox_ = sandbox_name();
 
     const std::string folder = ANCHORHOLD_TRY(supervisor::default_audit_folder());
-    const auto keys = ANCHORHOLD_TRY(supervisor::AuditKeys::open_or_create(folder));
+    run->keys_ = ANCHORHOLD_TRY(supervisor::AuditKeys::open_or_create(folder));
     supervisor::AuditContext context;
     context.sandbox = run->sandbox_;
     context.principal = principal();
@@ -76,7 +75,8 @@ Result<std::unique_ptr<RunWindow>> RunWindow::open(
     log_options.folder = folder;
     log_options.sync = options.audit_sync ? supervisor::AuditLog::Sync::each_batch
                                           : supervisor::AuditLog::Sync::grouped;
-    run->log_ = ANCHORHOLD_TRY(supervisor::AuditLog::open(keys, std::move(context), log_options));
+    run->log_ =
+        ANCHORHOLD_TRY(supervisor::AuditLog::open(*run->keys_, std::move(context), log_options));
 
     run->host_ = ANCHORHOLD_TRY(supervisor::WindowHost::start(
         loop, installation, run->policy_.network.dialer,

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -14,6 +15,7 @@
 #include "cli/run_options.h"
 #include "cli/run_policy.h"
 #include "policy/learn.h"
+#include "supervisor/audit/audit_keys.h"
 #include "supervisor/audit/audit_log.h"
 #include "supervisor/installation.h"
 #include "supervisor/sandbox.h"
@@ -50,6 +52,7 @@ class RunWindow {
     std::string sandbox_;
     RunPolicy policy_;
     std::unique_ptr<supervisor::WindowHost> host_;
+    std::optional<supervisor::AuditKeys> keys_;  // outlive the log
     std::unique_ptr<supervisor::AuditLog> log_;
     std::unique_ptr<supervisor::Window> window_;
     // protocol, host, port and reason of what was denied, and how often

@@ -287,7 +287,9 @@ asio::awaitable<std::string> Stream::serve_raw(proto::Protocol protocol) {
         plain_->reset();
         co_return "the audit trail cannot be written";
     }
-    const Connected upstream = co_await connect_upstream(window_, connection_, {});
+    std::vector<std::string> no_alpn;
+    const Connected upstream =
+        co_await connect_upstream(window_, connection_, std::move(no_alpn));
     if (upstream.stream == nullptr) {
         plain_->reset();
         co_return upstream.detail;
@@ -300,8 +302,9 @@ asio::awaitable<std::string> Stream::serve_plain_http(Deadline& deadline) {
     connection_.protocol = proto::HTTP;
     deadline.disarm();
     plain_->unread(std::exchange(first_, {}));
-    co_return co_await http1::relay_http1(window_, connection_, *plain_,
-                                          Connected{nullptr, {}, Reason::none, {}});
+    // Named: g++ 12 destroys an aggregate made inside a co_await twice.
+    Connected nothing_yet{nullptr, {}, Reason::none, {}};
+    co_return co_await http1::relay_http1(window_, connection_, *plain_, std::move(nothing_yet));
 }
 
 asio::awaitable<Result<ClientHello>> Stream::read_hello() {

@@ -25,7 +25,8 @@ asio::awaitable<Connected> connect_upstream(Window& window, Connection& connecti
     connection.upstream_address = std::move(dialed.address);
     auto plain = std::make_unique<PlainStream>(window.context, std::move(dialed.socket));
     if (connection.protocol != proto::HTTPS) {
-        co_return Connected{std::move(plain), {}, Reason::none, {}};
+        Connected connected{std::move(plain), {}, Reason::none, {}};
+        co_return connected;
     }
     const auto identity = window.parts.credentials.client_identity(
         window.parts.evaluator.bindings_of(connection.endpoint()));
@@ -43,7 +44,8 @@ asio::awaitable<Connected> connect_upstream(Window& window, Connection& connecti
                          "TLS with the upstream: " + shaken.error().message);
     }
     std::string chosen = (*tls)->alpn();
-    co_return Connected{std::move(*tls), std::move(chosen), Reason::none, {}};
+    Connected connected{std::move(*tls), std::move(chosen), Reason::none, {}};
+    co_return connected;
 }
 
 }  // namespace anchorhold::proxy
