@@ -148,16 +148,41 @@ std::string uuid_placeholder() {
 }
 
 // A percent-escape of a character that no encoder of text would have escaped.
-bool has_needless_percent(std::string_view text) {
-    for (size_t at = text.find('%'); at != std::string_view::npos && at + 2 < text.size();
-         at = text.find('%', at + 1)) {
-        const int high = hex_digit(text[at + 1]);
-        const int low = hex_digit(text[at + 2]);
-        if (high >= 0 && low >= 0 && is_unreserved(static_cast<char>(high * 16 + low))) {
-            return true;
+bool is_needless_percent(std::string_view text, size_t at) {
+    if (at + 2 >= text.size()) {
+        return false;
+    }
+    const int high = hex_digit(text[at + 1]);
+    const int low = hex_digit(text[at + 2]);
+    return high >= 0 && low >= 0 && is_unreserved(static_cast<char>(high * 16 + low));
+}
+
+bool is_needless_unicode(std::string_view text, size_t at) {
+    return text.substr(at).starts_with("\\u00");
+}
+
+// Only what stands around such an escape is decoded: binary bodies have some by chance.
+bool found_decoded(const PatternSet& patterns, std::string_view text, char mark,
+                   bool (*needless)(std::string_view, size_t),
+                   std::string (*decode)(std::string_view)) {
+    const size_t reach = patterns.longest() * 3;
+    size_t at = text.find(mark);
+    while (at != std::string_view::npos) {
+        size_t next = at + 1;
+        if (needless(text, at)) {
+            const size_t begin = at - std::min(at, reach);
+            if (patterns.find(decode(text.substr(begin, 3 * reach)))) {
+                return true;
+            }
+            next = std::min(begin + 2 * reach, text.size());
         }
+        at = text.find(mark, next);
     }
     return false;
+}
+
+std::string decode_percent(std::string_view text) {
+    return percent_decode(text);
 }
 
 }  // namespace
@@ -196,9 +221,8 @@ bool PlaceholderScan::contains(const PatternSet& patterns, std::string_view text
         return false;
     }
     return patterns.find(text).has_value() ||
-           (has_needless_percent(text) && patterns.find(percent_decode(text)).has_value()) ||
-           (text.find("\\u00") != std::string_view::npos &&
-            patterns.find(json_unescape(text)).has_value());
+           found_decoded(patterns, text, '%', is_needless_percent, decode_percent) ||
+           found_decoded(patterns, text, '\\', is_needless_unicode, json_unescape);
 }
 
 bool PlaceholderScan::piece(std::string_view text) {
