@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "base/sys.h"
 #include "vm/anchorhold.h"
 
 namespace anchorhold::vm_test {
@@ -11,44 +12,58 @@ namespace {
 
 constexpr const char* kVolume = "268435456";  // 256 MiB
 
+// Runs a shell script, with /tmp files of its own that end in $$; its output, and what went wrong
+// on stderr for the failure's text.
+struct Script {
+    std::string out;
+    std::string err;
+    int status = -1;
+
+    explicit Script(const std::string& text) {
+        const std::string errors = private_folder() + "/script-errors";
+        FILE* pipe = ::popen(("exec 2>" + errors + "; " + text).c_str(), "r");
+        if (pipe == nullptr) {
+            return;
+        }
+        char line[256];
+        while (std::fgets(line, sizeof line, pipe) != nullptr) {
+            out += line;
+        }
+        status = ::pclose(pipe);
+        err = sys::read_file(errors).value_or("");
+    }
+};
+
+// "<hash>  -" twice, the same.
+void expect_same_hashes(const Script& script) {
+    const size_t half = script.out.size() / 2;
+    EXPECT_EQ(half, 68U) << script.out << script.err << "status " << script.status;
+    EXPECT_EQ(script.out.substr(0, half), script.out.substr(half))
+        << script.err << "status " << script.status;
+}
+
 TEST(Streams, stdin_of_256_mib_arrives_unchanged) {
     // The same bytes are hashed on both sides; anchorhold reads them from a pipe.
-    const std::string script =
-        std::string("head -c ") + kVolume + " /dev/urandom > /tmp/in-$$; " + program_path() +
-        " run -q -i --memory 128M -- sha256sum < /tmp/in-$$; sha256sum < /tmp/in-$$; rm /tmp/in-$$";
-    FILE* pipe = ::popen(script.c_str(), "r");
-    ASSERT_NE(pipe, nullptr);
-    char first[128] = {};
-    char second[128] = {};
-    ASSERT_NE(std::fgets(first, sizeof first, pipe), nullptr);
-    ASSERT_NE(std::fgets(second, sizeof second, pipe), nullptr);
-    ::pclose(pipe);
-    EXPECT_STREQ(first, second);
-    EXPECT_EQ(std::string(first).size(), 68U);
+    expect_same_hashes(
+        Script(std::string("head -c ") + kVolume + " /dev/urandom > /tmp/in-$$; " + program_path() +
+               " run -q -i --memory 128M -- sha256sum < /tmp/in-$$; sha256sum < /tmp/in-$$; rm "
+               "/tmp/in-$$"));
 }
 
 TEST(Streams, stdout_of_256_mib_arrives_unchanged) {
     // The guest prints its own hash last, on stderr.
-    const std::string script =
-        program_path() + " run -q --memory 128M -- sh -c 'head -c " + kVolume +
-        " /dev/urandom >/home/agent/bytes; sha256sum </home/agent/bytes >&2; cat "
-        "/home/agent/bytes' 2>/tmp/sum-$$ | sha256sum; cat /tmp/sum-$$; "
-        "rm /tmp/sum-$$";
-    FILE* pipe = ::popen(script.c_str(), "r");
-    ASSERT_NE(pipe, nullptr);
-    char first[128] = {};
-    char second[128] = {};
-    ASSERT_NE(std::fgets(first, sizeof first, pipe), nullptr);
-    ASSERT_NE(std::fgets(second, sizeof second, pipe), nullptr);
-    ::pclose(pipe);
-    EXPECT_STREQ(first, second);
+    expect_same_hashes(
+        Script(program_path() + " run -q --memory 128M -- sh -c 'head -c " + kVolume +
+               " /dev/urandom >/home/agent/bytes; sha256sum </home/agent/bytes >&2; cat "
+               "/home/agent/bytes' 2>/tmp/sum-$$ | sha256sum; cat /tmp/sum-$$; "
+               "rm /tmp/sum-$$"));
 }
 
 TEST(Streams, reader_that_goes_away_ends_the_command) {
     Running running = Running::command({"yes"});
-    ASSERT_TRUE(running.wait_for("y\ny\n"));
+    ASSERT_TRUE(running.wait_for("y\ny\n")) << running.output();
     running.close_output();
-    EXPECT_EQ(running.wait(), 128 + SIGPIPE);
+    EXPECT_EQ(running.wait(), 128 + SIGPIPE) << running.output().substr(0, 400);
 }
 
 TEST(Streams, stdin_not_asked_for_is_empty) {
