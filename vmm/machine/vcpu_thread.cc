@@ -9,6 +9,7 @@
 #include <cstring>
 #include <mutex>
 #include <span>
+#include <string>
 #include <utility>
 
 namespace anchorhold::vmm {
@@ -19,6 +20,20 @@ constexpr size_t kStackSize = 64 * 1024;
 
 int kick_signal() {
     return SIGRTMIN;
+}
+
+// Where a vCPU stands, for whoever has to find out why. Empty when KVM has already reset it, as it
+// does on AMD after a shutdown (KVM API, KVM_EXIT_SHUTDOWN).
+std::string where(const kvm::Vcpu& vcpu) {
+    constexpr uint64_t kResetVector = 0xfff0;
+    const auto registers = vcpu.registers();
+    const auto special = vcpu.special_registers();
+    if (!registers || !special || registers->rip == kResetVector) {
+        return {};
+    }
+    return fmt::format(" at rip {:#x}, rsp {:#x}, cr2 {:#x}, cr3 {:#x}, cr4 {:#x}, efer {:#x}",
+                       registers->rip, registers->rsp, special->cr2, special->cr3, special->cr4,
+                       special->efer);
 }
 
 }  // namespace
@@ -99,7 +114,7 @@ void VcpuThread::handle_exit() {
         case KVM_EXIT_IRQ_WINDOW_OPEN:
             return;
         case KVM_EXIT_SHUTDOWN:
-            return end(MachineEnd::Reason::kCrash, "the guest triple-faulted");
+            return end(MachineEnd::Reason::kCrash, "the guest triple-faulted" + where(vcpu_));
         case KVM_EXIT_SYSTEM_EVENT:
             return state.system_event.type == KVM_SYSTEM_EVENT_CRASH
                        ? end(MachineEnd::Reason::kCrash, "the guest reported a crash")
