@@ -37,9 +37,12 @@ class Printer {
                 "line {} of the log is no record; see `anchorhold audit verify`", line_));
             return;
         }
-        ended_ = supervisor::string_field(record, "event") == "ended";
+        const std::string event = supervisor::string_field(record, "event");
+        ended_ = event == "ended" || (ended_ && event != "started");
+        // Also of what is not shown: an outcome is exported with its request.
+        const std::string text = text_of(record);
         if (show_.filter.matches(record)) {
-            fmt::print("{}\n", text_of(record));
+            fmt::print("{}\n", text);
         }
     }
     [[nodiscard]] bool ended() const { return ended_; }

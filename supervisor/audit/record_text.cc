@@ -148,7 +148,9 @@ std::string record_text(const nlohmann::json& record, Colour colour) {
     const std::string verdict = shown(record, "verdict");
     const std::string time = shown(record, "time");
     const uint64_t request = number_field(record, "request");
-    const std::string word = event == "decision" || event == "repeated" ? verdict : event;
+    const std::string word = event == "decision" || event == "repeated" ? verdict
+                             : event == "connection_closed"             ? "closed"
+                                                                        : event;
     std::string line = fmt::format("{:<23}  {:<11} {:>5}  {}", time.substr(0, 23), word,
                                    request == 0 ? std::string() : fmt::format("#{}", request),
                                    body_text(event, record));
