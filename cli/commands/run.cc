@@ -88,6 +88,11 @@ int run(const supervisor::Installation& installation, const RunArguments& argume
         print_error(valid.error().message);
         return kExitFailed;
     }
+    if (!options->policies.empty() && !host_has_kvm()) {
+        print_error("--policy: there is no usable KVM here, and the emulated host has no network that a "
+                    "window could lead to; leave --policy out, or run on a host with KVM");
+        return kExitFailed;
+    }
     return host_has_kvm() ? run_local(installation, *options)
                           : run_in_machine(installation, *options);
 }
