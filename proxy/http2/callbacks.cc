@@ -37,7 +37,7 @@ bool ends_stream(const nghttp2_frame& frame) {
 
 }  // namespace
 
-// What both legs do alike. `leg_flow` is the flow a leg sends.
+// What both legs do alike.
 struct SharedCallbacks {
     template <Leg kLeg>
     static Flow& sent_flow(Stream& stream) {
