@@ -1,6 +1,8 @@
 // One call each.
 #include "proxy/http2_gates.h"
 
+#include <utility>
+
 #include "proxy/exchange.h"
 
 namespace anchorhold::proxy {
@@ -13,6 +15,7 @@ class ExchangeGate final : public http2::RequestGate {
 
     size_t body_needed() const override { return exchange_.body_needed(); }
     asio::awaitable<std::optional<Denial>> admit(std::string& body, bool whole) override {
+        admitted_ = true;
         return exchange_.admit(body, whole);
     }
     const RequestHead& request() const override { return exchange_.request(); }
@@ -36,13 +39,16 @@ class ExchangeGate final : public http2::RequestGate {
         return exchange_.answer_end(rest, trailers);
     }
     void finish(std::string_view error) override { exchange_.finish(error); }
-    Denial failed(policy::Reason reason, std::string_view detail) const override {
-        return exchange_.failed(reason, detail);
+    // What the relay refuses by itself never comes to admit(), and is on record all the same.
+    Denial failed(policy::Reason reason, std::string_view detail) override {
+        return std::exchange(admitted_, true) ? exchange_.failed(reason, detail)
+                                              : exchange_.refuse(reason, detail);
     }
     websocket::Filters note_upgraded() override { return exchange_.note_upgraded(); }
 
   private:
     Exchange exchange_;
+    bool admitted_ = false;
 };
 
 }  // namespace

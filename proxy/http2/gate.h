@@ -40,7 +40,7 @@ class RequestGate {
     virtual void finish(std::string_view error) = 0;
     // Also for what the relay itself refuses before admission: malformed, host_mismatch,
     // connect_refused, upgrade_refused.
-    [[nodiscard]] virtual Denial failed(policy::Reason reason, std::string_view detail) const = 0;
+    [[nodiscard]] virtual Denial failed(policy::Reason reason, std::string_view detail) = 0;
     // The extended CONNECT was accepted: no bodies follow, but messages.
     virtual websocket::Filters note_upgraded() = 0;
 };

@@ -123,7 +123,7 @@ class FakeGate final : public proxy::http2::RequestGate {
         finished_ = true;
         window_.finished.emplace_back(error);
     }
-    proxy::Denial failed(policy::Reason reason, std::string_view detail) const override {
+    proxy::Denial failed(policy::Reason reason, std::string_view detail) override {
         return denial(reason, detail);
     }
     proxy::websocket::Filters note_upgraded() override {
