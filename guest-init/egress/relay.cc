@@ -1,7 +1,9 @@
 // read, write, shutdown, and when to stop each of them.
 #include "guest-init/egress/relay.h"
 
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -15,6 +17,8 @@ namespace {
 
 // Chunks that one side may move before others have their turn.
 constexpr int kChunksPerTurn = 4;
+// How often an agent is asked whether it has read everything before a reset.
+constexpr Duration kResetCheck = std::chrono::milliseconds(20);
 
 int pending_error(int socket) {
     int code = 0;
@@ -48,6 +52,7 @@ Relay::Relay(EventLoop& loop, RelayBuffers& buffers, OwnFd agent, OwnFd host, st
 }
 
 Relay::~Relay() {
+    loop_.cancel_timer(reset_check_);
     for (Side* side : {&agent_, &host_}) {
         if (side->registered) {
             loop_.remove(side->socket.get());
@@ -108,7 +113,7 @@ void Relay::on_event(Side& side, Side& other, uint32_t events) {
 }
 
 void Relay::move_bytes(Side& from, Side& to) {
-    for (int turn = 0; turn < kChunksPerTurn && !over_ && to.kept.empty(); ++turn) {
+    for (int turn = 0; turn < kChunksPerTurn && to.kept.empty(); ++turn) {
         const size_t size =
             buffers_.kept < RelayBuffers::kAmple ? RelayBuffers::kChunk : RelayBuffers::kSmallChunk;
         const std::span chunk(buffers_.scratch.get(), size);
@@ -122,7 +127,7 @@ void Relay::move_bytes(Side& from, Side& to) {
         }
         if (**got == 0) {
             if (&from == &host_ && host_is_gone()) {
-                reset_agent();
+                reset_agent_when_it_has_read();
                 return;
             }
             from.read_over = true;
@@ -191,7 +196,7 @@ bool Relay::host_is_gone() const {
 }
 
 void Relay::update() {
-    if (over_) {
+    if (over_ || reset_at_latest_ != TimePoint{}) {
         return;
     }
     if (agent_.write_over && host_.write_over) {
@@ -241,8 +246,31 @@ void Relay::reset_agent() {
     finish();
 }
 
+void Relay::reset_agent_when_it_has_read() {
+    // A reset throws away what waits in our socket; what the agent's has already is safe.
+    int unread = 0;
+    const bool waiting = ::ioctl(agent_.socket.get(), SIOCOUTQ, &unread) == 0 && unread > 0 &&
+                         pending_error(agent_.socket.get()) == 0;
+    const TimePoint now = loop_.clock().now();
+    if (reset_at_latest_ == TimePoint{}) {
+        reset_at_latest_ = now + kResetPatience;
+        for (Side* side : {&agent_, &host_}) {
+            if (side->registered) {
+                loop_.remove(side->socket.get());
+                side->registered = false;
+            }
+        }
+    }
+    if (!waiting || now >= reset_at_latest_) {
+        reset_agent();
+        return;
+    }
+    reset_check_ = loop_.add_timer(kResetCheck, [this] { reset_agent_when_it_has_read(); });
+}
+
 void Relay::finish() {
     over_ = true;
+    loop_.cancel_timer(reset_check_);
     for (Side* side : {&agent_, &host_}) {
         if (side->registered) {
             loop_.remove(side->socket.get());

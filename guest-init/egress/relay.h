@@ -1,6 +1,7 @@
 // One captured connection: the agent's socket and the stream to the host, joined byte for byte.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -30,9 +31,12 @@ struct RelayBuffers {
 // of both directions ends the relay, and so does a reset: of the agent's side, which the host sees
 // as an end of both directions at once; or of the host's side, which the agent sees as a reset. The
 // host's side counts as reset when it refuses the stream, fails, or is gone altogether without
-// having ended its direction first.
+// having ended its direction first. What it sent before is read by the agent first, if that takes
+// no longer than kResetPatience.
 class Relay {
   public:
+    static constexpr Duration kResetPatience = std::chrono::seconds(30);
+
     // `preamble` goes to the host before the agent's bytes. `ended` is called once, from the loop,
     // never from inside a constructor; it may not destroy the relay at once. All references outlive
     // the relay; both descriptors are nonblocking, `host` may still be connecting.
@@ -69,6 +73,7 @@ class Relay {
     void watch(Side& side, const Side& other);
     void update();
     void reset_agent();
+    void reset_agent_when_it_has_read();
     void finish();
     void drop_kept(Side& side);
 
@@ -78,6 +83,8 @@ class Relay {
     Side host_;
     std::string preamble_;
     std::function<void()> ended_;
+    EventLoop::TimerId reset_check_ = 0;
+    TimePoint reset_at_latest_{};
     bool connected_ = false;
     bool over_ = false;
 };

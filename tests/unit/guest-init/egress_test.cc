@@ -99,6 +99,21 @@ TEST_F(CaptureTest, host_that_leaves_resets_the_agent) {
     EXPECT_EQ(error_of_reading(pair.agent.get()), ECONNRESET);
 }
 
+TEST_F(CaptureTest, host_that_leaves_after_an_answer_loses_none_of_it) {
+    Pair pair = open_pair("192.0.2.1", 80);
+    const timeval short_patience{0, 300'000};
+    ::setsockopt(pair.host.get(), SOL_SOCKET, SO_SNDTIMEO, &short_patience, sizeof short_patience);
+    const std::string block(1 << 16, 'b');
+    size_t sent = 0;
+    for (ssize_t got = 0; got >= 0; sent += static_cast<size_t>(std::max<ssize_t>(got, 0))) {
+        got = ::send(pair.host.get(), block.data(), block.size(), MSG_NOSIGNAL);
+    }
+    ::shutdown(pair.host.get(), SHUT_WR);
+    pair.host.reset();
+    EXPECT_EQ(read_bytes(pair.agent.get(), sent).size(), sent);
+    EXPECT_EQ(error_of_reading(pair.agent.get()), ECONNRESET);
+}
+
 TEST_F(CaptureTest, agent_that_resets_ends_both_directions_at_the_host) {
     Pair pair = open_pair("192.0.2.1", 80);
     const linger now{1, 0};
