@@ -87,12 +87,19 @@ void must_mount(const char* source, const char* target, const char* type, unsign
     }
 }
 
-// Loads the modules that a list names, one "name options…" a line, in that order.
+// Loads the modules that a list names, one "name options…" a line, in that order. Words
+// "name.option" of the kernel's command line count too, and win, as with modprobe(8).
 void load_modules(const char* list) {
-    for_each_word(read_file(list), "\n", [](std::string_view line) {
+    const std::string command_line = read_file("/proc/cmdline");
+    for_each_word(read_file(list), "\n", [&](std::string_view line) {
         const auto name = line.substr(0, line.find(' '));
-        const std::string options(
+        std::string options(
             line.substr(line.size() == name.size() ? name.size() : name.size() + 1));
+        for_each_word(command_line, " \n", [&](std::string_view word) {
+            if (word.starts_with(name) && word.substr(name.size()).starts_with('.')) {
+                options += " " + std::string(word.substr(name.size() + 1));
+            }
+        });
         const std::string path = "/modules/" + std::string(name) + ".ko";
         const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
         if (fd < 0 || syscall(SYS_finit_module, fd, options.c_str(), 0) != 0) {
