@@ -120,7 +120,7 @@ class TreeBuilder final : public YAML::EventHandler {
             return;
         }
         if (parent.has_key) {
-            parent.node.members.emplace_back(std::move(parent.key), std::move(node));
+            parent.node.members.push_back(YamlMember{std::move(parent.key), std::move(node)});
             parent.has_key = false;
             return;
         }

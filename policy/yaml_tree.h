@@ -3,10 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -19,6 +17,8 @@ struct YamlPlace {
     uint32_t column = 1;
 };
 
+struct YamlMember;
+
 struct YamlNode {
     enum class Kind { null, scalar, sequence, mapping };
     Kind kind = Kind::null;
@@ -26,7 +26,12 @@ struct YamlNode {
     std::string text;     // of a scalar
     bool quoted = false;  // written in quotes or as a block: never a number or a bool
     std::vector<YamlNode> items;
-    std::vector<std::pair<YamlNode, YamlNode>> members;  // keys are scalars, no two alike
+    std::vector<YamlMember> members;  // no two with one key
+};
+
+struct YamlMember {
+    YamlNode key;  // a scalar
+    YamlNode value;
 };
 
 struct YamlBounds {
