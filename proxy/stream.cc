@@ -26,6 +26,8 @@ using policy::Reason;
 
 // For the claim and the first bytes: long enough for a client that connects before it needs to.
 constexpr std::chrono::seconds kPatience(60);
+// For the guest's end after ours: a stream that ends both ways at once looks like a reset to it.
+constexpr std::chrono::seconds kParting(5);
 constexpr size_t kFirstRead = 4096;
 constexpr uint8_t kTlsHandshake = 22;
 
@@ -44,10 +46,10 @@ class Deadline {
     Deadline(const Deadline&) = delete;
     Deadline& operator=(const Deadline&) = delete;
 
-    void arm(Duplex& stream) {
+    void arm(Duplex& stream, std::chrono::seconds patience = kPatience) {
         disarm();
         target_ = std::make_shared<Duplex*>(&stream);
-        timer_.expires_after(kPatience);
+        timer_.expires_after(patience);
         timer_.async_wait([target = target_](const boost::system::error_code& cancelled) {
             if (!cancelled && *target != nullptr) {
                 (*target)->cancel();
@@ -97,6 +99,19 @@ class OpenStream {
     uint16_t port_;
     const proto::Limit* limit_;
 };
+
+// Ends our direction and waits for the guest to end its own.
+asio::awaitable<void> part(Duplex& guest, Deadline& deadline) {
+    guest.finish_writing();
+    deadline.arm(guest, kParting);
+    std::string unread(kFirstRead, '\0');
+    for (;;) {
+        const auto count = co_await read_some(guest, std::as_writable_bytes(std::span(unread)));
+        if (!count || *count == 0) {
+            co_return;
+        }
+    }
+}
 
 class Stream {
   public:
@@ -288,8 +303,7 @@ asio::awaitable<std::string> Stream::serve_raw(proto::Protocol protocol) {
         co_return "the audit trail cannot be written";
     }
     std::vector<std::string> no_alpn;
-    const Connected upstream =
-        co_await connect_upstream(window_, connection_, std::move(no_alpn));
+    const Connected upstream = co_await connect_upstream(window_, connection_, std::move(no_alpn));
     if (upstream.stream == nullptr) {
         plain_->reset();
         co_return upstream.detail;
@@ -304,7 +318,10 @@ asio::awaitable<std::string> Stream::serve_plain_http(Deadline& deadline) {
     plain_->unread(std::exchange(first_, {}));
     // Named: g++ 12 destroys an aggregate made inside a co_await twice.
     Connected nothing_yet{nullptr, {}, Reason::none, {}};
-    co_return co_await http1::relay_http1(window_, connection_, *plain_, std::move(nothing_yet));
+    std::string error =
+        co_await http1::relay_http1(window_, connection_, *plain_, std::move(nothing_yet));
+    co_await part(*plain_, deadline);
+    co_return error;
 }
 
 asio::awaitable<Result<ClientHello>> Stream::read_hello() {
@@ -413,7 +430,7 @@ asio::awaitable<std::string> Stream::serve_https(const ClientHello& hello, Deadl
     } else {
         error = co_await http1::relay_http1(window_, connection_, **guest, std::move(upstream));
     }
-    (*guest)->finish_writing();
+    co_await part(**guest, deadline);
     co_return error;
 }
 

@@ -125,11 +125,12 @@ Status Window::start_proxy() {
     start.setup = std::move(setup.read_end);
     ANCHORHOLD_TRY(
         loop_.add(proxy_->control.get(), EPOLLIN, [this](uint32_t) { receive_reports(); }));
-    return host_.fork_proxy(std::move(start), [this, number = proxy_->number](Result<OwnFd> pidfd) {
-        if (proxy_ && proxy_->number == number) {
-            take_proxy(std::move(pidfd));
-        }
-    });
+    return host_.fork_proxy(std::move(start),
+                            [this, number = proxy_->number](Result<ForkedProxy> forked) {
+                                if (proxy_ && proxy_->number == number) {
+                                    take_proxy(std::move(forked));
+                                }
+                            });
 }
 
 Status Window::send_setup(int pipe) {
@@ -158,12 +159,13 @@ Status Window::send_setup(int pipe) {
     return sent;
 }
 
-void Window::take_proxy(Result<OwnFd> pidfd) {
-    if (!pidfd) {
-        shut(pidfd.error().message);
+void Window::take_proxy(Result<ForkedProxy> forked) {
+    if (!forked) {
+        shut(forked.error().message);
         return;
     }
-    proxy_->pidfd = std::move(*pidfd);
+    proxy_->pid = forked->pid;
+    proxy_->pidfd = std::move(forked->pidfd);
     const Status watched =
         loop_.add(proxy_->pidfd.get(), EPOLLIN, [this](uint32_t) { handle_proxy_end(); });
     if (!watched) {

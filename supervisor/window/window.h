@@ -86,7 +86,7 @@ class Window {
     void wait_for_stream();
     Status start_proxy();
     Status send_setup(int pipe);
-    void take_proxy(Result<OwnFd> pidfd);
+    void take_proxy(Result<ForkedProxy> forked);
     void receive_reports();
     void handle_report(proto::ProxyReport report, std::vector<proto::AuditEvent>& events);
     void handle_proxy_end();

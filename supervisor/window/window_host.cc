@@ -133,7 +133,7 @@ void WindowHost::receive_forked() {
     const OnForked on_forked = std::move(found->second);
     forking_.erase(found);
     if (answer->error().empty() && (*packet)->fds.size() == 1) {
-        on_forked(std::move((*packet)->fds[0]));
+        on_forked(ForkedProxy{answer->pid(), std::move((*packet)->fds[0])});
     } else {
         on_forked(fail("the proxy zygote: " + log::escaped(answer->error(), 200)));
     }

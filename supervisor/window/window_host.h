@@ -27,13 +27,18 @@ struct ProxyStart {
     OwnFd setup;
 };
 
+struct ForkedProxy {
+    pid_t pid = -1;  // for people and tests; signals go through the pidfd
+    OwnFd pidfd;
+};
+
 // Belongs to its event loop's thread. Zygote and dialer are started at once, restarted when they
 // die, and end with this object; a proxy whose zygote died dies with it, so that nothing stays that
 // nobody watches.
 class WindowHost {
   public:
-    // Runs once for each fork: the proxy's pidfd, or why there is none.
-    using OnForked = std::function<void(Result<OwnFd>)>;
+    // Runs once for each fork: the proxy, or why there is none.
+    using OnForked = std::function<void(Result<ForkedProxy>)>;
     // A process of ours that was replaced, and how it ended: "dialer", "killed by signal 9". After
     // a dialer every window wants Window::dialer_replaced().
     using OnReplaced = std::function<void(const std::string& process, const std::string& how)>;
