@@ -12,7 +12,9 @@ std::string Connection::name() const {
         return host;
     }
     char text[INET6_ADDRSTRLEN] = {};
-    ::inet_ntop(address.size() == 4 ? AF_INET : AF_INET6, address.data(), text, sizeof text);
+    if (address.size() == 4 || address.size() == 16) {
+        ::inet_ntop(address.size() == 4 ? AF_INET : AF_INET6, address.data(), text, sizeof text);
+    }
     return text;
 }
 

@@ -26,7 +26,7 @@ struct Connection {
     [[nodiscard]] policy::Endpoint endpoint() const {
         return {.host = host, .address = address, .port = port};
     }
-    // The host, or the address's text.
+    // The host, or the address's text; empty before a claim was taken.
     [[nodiscard]] std::string name() const;
 };
 

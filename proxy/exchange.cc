@@ -54,6 +54,15 @@ std::optional<uint64_t> declared_length(const RequestHead& head) {
     return length;
 }
 
+// RFC 9110 §7.2, in the one spelling that was compared.
+std::string authority_text(const Connection& connection) {
+    const std::string name =
+        connection.address.size() == 16 ? "[" + connection.name() + "]" : connection.name();
+    return connection.port == default_port(connection.protocol)
+               ? name
+               : name + ":" + std::to_string(connection.port);
+}
+
 }  // namespace
 
 struct Exchange::State {
@@ -157,6 +166,11 @@ struct Exchange::State {
     std::optional<Denial> deny(
         Reason reason, std::string_view detail,
         proto::RequestDecided::Verdict verdict = proto::RequestDecided::DENY);
+    // A second word on a request that was let go before: its outcome follows.
+    Denial deny_admitted(Reason reason, std::string_view detail) {
+        record(proto::RequestDecided::DENY, reason, detail);
+        return denial(reason, detail);
+    }
     proto::RequestDecided decided(proto::RequestDecided::Verdict verdict, Reason reason,
                                   std::string_view detail) const;
 };
@@ -181,6 +195,7 @@ void Exchange::State::check_head() {
         return refuse_early(Reason::host_mismatch,
                             "the Host is not the name that was connected to");
     }
+    head.authority = authority_text(connection);
     auto parsed = policy::parse_target(head.target);
     if (!parsed) {
         return refuse_early(Reason::bad_target, parsed.error().message);
@@ -335,18 +350,18 @@ std::optional<Denial> Exchange::request_body(std::string& piece) {
     const proto::Rule* rule = state_->decision.rule;
     if (rule != nullptr && rule->max_request_bytes() != 0 &&
         state_->bytes_out > rule->max_request_bytes()) {
-        return state_->denial(Reason::body_too_large, "the body is longer than the rule allows");
+        return state_->deny_admitted(Reason::body_too_large,
+                                     "the body is longer than the rule allows");
     }
     if (auto refusal = state_->credentials->request_body(piece)) {
-        state_->decision.detail = refusal->detail;
-        return state_->denial(refusal->reason, refusal->detail);
+        return state_->deny_admitted(refusal->reason, refusal->detail);
     }
     return std::nullopt;
 }
 
 std::optional<Denial> Exchange::request_end(std::string& rest, Fields& trailers) {
     if (auto refusal = state_->credentials->request_end(rest, trailers)) {
-        return state_->denial(refusal->reason, refusal->detail);
+        return state_->deny_admitted(refusal->reason, refusal->detail);
     }
     return std::nullopt;
 }
@@ -375,10 +390,11 @@ std::optional<Denial> Exchange::answer_body(std::string& piece) {
     const proto::Rule* rule = state_->decision.rule;
     if (rule != nullptr && rule->max_response_bytes() != 0 &&
         state_->bytes_in > rule->max_response_bytes()) {
-        return state_->denial(Reason::body_too_large, "the answer is longer than the rule allows");
+        return state_->deny_admitted(Reason::body_too_large,
+                                     "the answer is longer than the rule allows");
     }
     if (auto refusal = state_->credentials->answer_body(piece)) {
-        return state_->denial(refusal->reason, refusal->detail);
+        return state_->deny_admitted(refusal->reason, refusal->detail);
     }
     return std::nullopt;
 }
@@ -390,7 +406,7 @@ std::optional<Denial> Exchange::answer_end(std::string& rest, Fields& trailers) 
         state_->window.supervisor.captured(std::move(minted));
     }
     if (refusal) {
-        return state_->denial(refusal->reason, refusal->detail);
+        return state_->deny_admitted(refusal->reason, refusal->detail);
     }
     return std::nullopt;
 }
@@ -418,7 +434,7 @@ void Exchange::finish(std::string_view error) {
 }
 
 Denial Exchange::refuse(Reason reason, std::string_view detail) {
-    return *state_->deny(reason, detail);
+    return state_->admitted ? state_->deny_admitted(reason, detail) : *state_->deny(reason, detail);
 }
 
 websocket::Filters Exchange::note_upgraded() {
@@ -429,7 +445,7 @@ websocket::Filters Exchange::note_upgraded() {
             s.bytes_out += bytes;
             s.connection.bytes_from_guest += bytes;
         },
-        [&s](Reason reason, std::string_view detail) { return s.denial(reason, detail); });
+        [&s](Reason reason, std::string_view detail) { return s.deny_admitted(reason, detail); });
     s.to_guest.emplace(
         s.bound() ? std::optional(s.window.parts.credentials.scrubber()) : std::nullopt,
         [&s](size_t bytes) {
@@ -459,7 +475,7 @@ Denial refuse_malformed(Window& window, Connection& connection, std::string_view
 }
 
 Denial Exchange::failed(Reason reason, std::string_view detail) const {
-    return state_->denial(reason, detail);
+    return state_->deny_admitted(reason, detail);
 }
 
 }  // namespace anchorhold::proxy

@@ -85,14 +85,15 @@ class Exchange {
     std::optional<Denial> answer_body(std::string& piece);
     std::optional<Denial> answer_end(std::string& rest, Fields& trailers);
 
-    // Denies without asking policy: what the relay found wrong with the message itself.
+    // Denies without asking policy: what the relay found wrong with the message itself, before
+    // admission or in a body after it.
     Denial refuse(policy::Reason reason, std::string_view detail);
 
     // The outcome for the record. `error` is empty for a whole exchange.
     void finish(std::string_view error = {});
 
     // An answer of the window's own for a failure after admission (unreachable, upstream_untrusted,
-    // …).
+    // …), put on record as a denial.
     [[nodiscard]] Denial failed(policy::Reason reason, std::string_view detail) const;
 
     // WebSocket after 101: its messages pass through the same scanning and scrubbing, and are

@@ -241,16 +241,16 @@ asio::awaitable<Relay::Next> Relay::serve(ParsedRequest request) {
         upstream_ = co_await connect_upstream(window_, connection_, only_http1());
     }
     if (upstream_.stream == nullptr) {
-        exchange.finish(upstream_.detail);
         const Denial denial = exchange.failed(upstream_.reason, upstream_.detail);
+        exchange.finish(upstream_.detail);
         upstream_.reason = Reason::none;  // the next request tries again
         co_return co_await answer_denial(denial, body.done(), head_only);
     }
     const Status sent = co_await send_head(exchange, request, body, collected);
     if (!sent) {
+        const Denial denial = exchange.failed(Reason::unreachable, sent.error().message);
         exchange.finish(sent.error().message);
-        co_return co_await answer_denial(exchange.failed(Reason::unreachable, sent.error().message),
-                                         false, head_only);
+        co_return co_await answer_denial(denial, false, head_only);
     }
     const auto pump = std::make_shared<Pump>();
     pump->done = body.done();
@@ -330,6 +330,7 @@ asio::awaitable<void> Relay::pump_body(Exchange& exchange, BodyReader& body, boo
         piece.clear();
         const auto used = body.read(from_guest_, piece);
         if (!used) {
+            pump->denied = exchange.refuse(Reason::malformed, used.error().message);
             pump->failed = true;
             break;
         }
@@ -385,9 +386,9 @@ asio::awaitable<Relay::Next> Relay::respond(Exchange& exchange, const ParsedRequ
         if (!response) {
             const std::string why = response.error().message;
             upstream_.stream->cancel();
-            exchange.finish(pump.denied ? "denied inside the body" : why);
             const Denial denial =
                 pump.denied ? *pump.denied : exchange.failed(Reason::unreachable, why);
+            exchange.finish(pump.denied ? "denied inside the body" : why);
             co_return co_await answer_denial(denial, false, method == "HEAD");
         }
         const unsigned status = response->head.status;
@@ -398,9 +399,9 @@ asio::awaitable<Relay::Next> Relay::respond(Exchange& exchange, const ParsedRequ
                     : websocket::check_answer(exchange.request(), response->head, websocket_key,
                                               websocket::Carrier::http1);
             if (!shaken) {
+                const Denial denial = exchange.failed(Reason::unreachable, shaken.error().message);
                 exchange.finish(shaken.error().message);
-                co_return co_await answer_denial(
-                    exchange.failed(Reason::unreachable, shaken.error().message), false, false);
+                co_return co_await answer_denial(denial, false, false);
             }
             co_return co_await relay_messages(exchange, *response);
         }
