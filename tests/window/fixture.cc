@@ -1,13 +1,17 @@
 // The supervisor's half runs as it would in the CLI: one event loop, one thread.
 #include "window/fixture.h"
 
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "base/seqpacket.h"
 #include "base/sys.h"
@@ -75,6 +79,11 @@ void TestWindow::run(const WindowOptions& options) {
         entry.set_address("\x7f\x00\x00\x01", 4);
         entry.set_port(port);
     }
+    for (const auto& [host, address] : options.addresses) {
+        proto::HostOverride& entry = *settings.add_overrides();
+        entry.set_host(host);
+        entry.set_address(address);
+    }
     host_ = supervisor::WindowHost::start(*loop_, installation, settings,
                                           [this](const std::string& process, const std::string&) {
                                               if (process == "dialer" && window_) {
@@ -138,7 +147,14 @@ std::unique_ptr<GuestStream> TestWindow::open_raw() {
     packet.set_guest_port(5000);
     packet.set_host_port(proto::kEgressPort);
     const int fd = theirs.get();
-    EXPECT_TRUE(send_packet(egress_.get(), packet.SerializeAsString(), std::span(&fd, 1)));
+    // Few packets fit the channel; a proxy that is being started takes none yet.
+    Status sent = send_packet(egress_.get(), packet.SerializeAsString(), std::span(&fd, 1));
+    while (!sent && sent.error().code == EAGAIN) {
+        pollfd room{egress_.get(), POLLOUT, 0};
+        ::poll(&room, 1, -1);
+        sent = send_packet(egress_.get(), packet.SerializeAsString(), std::span(&fd, 1));
+    }
+    EXPECT_TRUE(sent) << sent.error().message;
     return std::make_unique<GuestStream>(std::move(ours));
 }
 
@@ -213,6 +229,24 @@ std::string TestWindow::log_text() {
     std::ostringstream text;
     text << file.rdbuf();
     return text.str();
+}
+
+void TestWindow::break_log() {
+    ::signal(SIGXFSZ, SIG_IGN);
+    rlimit limit{};
+    ::getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = 1;
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+std::string TestWindow::wait_for_failure() {
+    std::unique_lock lock(mutex_);
+    written_.wait_for(lock, 20s, [this] { return !failure_.empty(); });
+    rlimit limit{};
+    ::getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    return std::exchange(failure_, {});
 }
 
 void TestWindow::on_loop(const std::function<void()>& task) {

@@ -23,12 +23,13 @@
 namespace anchorhold::window_test {
 
 struct WindowOptions {
-    std::vector<std::string> policies;           // YAML texts
-    std::map<std::string, uint16_t> hosts;       // names that lead to 127.0.0.1 and this port
-    std::map<std::string, std::string> secrets;  // values by name; "<name>" gets a placeholder
-    std::string upstream_roots;
+    std::vector<std::string> policies{};             // YAML texts
+    std::map<std::string, uint16_t> hosts{};         // names that lead to 127.0.0.1 and this port
+    std::map<std::string, std::string> addresses{};  // names that lead to these 4 or 16 bytes
+    std::map<std::string, std::string> secrets{};    // values by name; "<name>" gets a placeholder
+    std::string upstream_roots{};
     uint32_t idle_exit_seconds = 0;
-    std::function<bool(const proto::Question&)> answer;  // unset: questions stay open
+    std::function<bool(const proto::Question&)> answer{};  // unset: questions stay open
 };
 
 class TestWindow {
@@ -58,6 +59,10 @@ class TestWindow {
     // The whole log's text.
     std::string log_text();
     [[nodiscard]] const std::string& log_folder() const { return audit_folder_; }
+    // From here on every write to the log fails, as on a full disk.
+    static void break_log();
+    // Why the window was shut, once it is; the log can be written again. Empty after 20 s.
+    std::string wait_for_failure();
     pid_t proxy_pid();
     pid_t dialer_pid();
     pid_t zygote_pid();

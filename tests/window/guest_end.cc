@@ -1,12 +1,68 @@
 // Blocking, with receive deadlines.
 #include "window/guest_end.h"
 
+#include <linux/sockios.h>
 #include <openssl/pem.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/time.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace anchorhold::window_test {
+namespace {
+
+struct Cutting {
+    int fd;
+    size_t piece;
+};
+
+// Each piece was taken from the socket before the next is sent.
+int write_cut(BIO* bio, const char* bytes, int length) {
+    const auto* cutting = static_cast<const Cutting*>(BIO_get_data(bio));
+    for (size_t at = 0; at < static_cast<size_t>(length); at += cutting->piece) {
+        const size_t size = std::min(cutting->piece, static_cast<size_t>(length) - at);
+        if (::send(cutting->fd, bytes + at, size, MSG_NOSIGNAL) < 0) {
+            return -1;
+        }
+        for (int unread = 1; unread > 0 && ::ioctl(cutting->fd, SIOCOUTQ, &unread) == 0;) {
+            ::sched_yield();
+        }
+    }
+    return length;
+}
+
+int read_cut(BIO* bio, char* bytes, int room) {
+    const auto* cutting = static_cast<const Cutting*>(BIO_get_data(bio));
+    return static_cast<int>(::recv(cutting->fd, bytes, static_cast<size_t>(room), 0));
+}
+
+long control_cut(BIO*, int command, long, void*) {
+    return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+int destroy_cut(BIO* bio) {
+    delete static_cast<Cutting*>(BIO_get_data(bio));
+    return 1;
+}
+
+BIO* cutting_bio(int fd, size_t piece) {
+    static BIO_METHOD* const method = [] {
+        BIO_METHOD* made = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "cutting");
+        BIO_meth_set_write(made, write_cut);
+        BIO_meth_set_read(made, read_cut);
+        BIO_meth_set_ctrl(made, control_cut);
+        BIO_meth_set_destroy(made, destroy_cut);
+        return made;
+    }();
+    BIO* bio = BIO_new(method);
+    BIO_set_data(bio, new Cutting{fd, piece});
+    BIO_set_init(bio, 1);
+    return bio;
+}
+
+}  // namespace
 
 GuestStream::GuestStream(OwnFd socket) : socket_(std::move(socket)) {
     const timeval patience{10, 0};
@@ -75,7 +131,12 @@ std::string GuestStream::start_tls(const std::string& name, const std::string& r
         SSL_set_alpn_protos(session_.get(), reinterpret_cast<const unsigned char*>(list.data()),
                             static_cast<unsigned>(list.size()));
     }
-    SSL_set_fd(session_.get(), socket_.get());
+    if (piece_ != 0) {
+        BIO* cutting = cutting_bio(socket_.get(), piece_);
+        SSL_set_bio(session_.get(), cutting, cutting);
+    } else {
+        SSL_set_fd(session_.get(), socket_.get());
+    }
     if (SSL_connect(session_.get()) == 1) {
         return {};
     }

@@ -27,6 +27,8 @@ class GuestStream final : public ByteStream {
     std::string start_tls(const std::string& name, const std::string& root_pem,
                           const std::vector<std::string>& alpn = {"http/1.1"});
     void finish_writing();
+    // TLS that is started from here on sends everything in pieces of at most this many bytes.
+    void cut_writes(size_t most) { piece_ = most; }
     // The peer reset the stream, rather than ending it.
     [[nodiscard]] bool was_reset() const { return reset_; }
     [[nodiscard]] std::string alpn() const;
@@ -37,6 +39,7 @@ class GuestStream final : public ByteStream {
     proxy::OwnContext context_;
     proxy::OwnSsl session_;
     bool reset_ = false;
+    size_t piece_ = 0;  // 0: uncut
 };
 
 // An HTTP/1.1 answer, framing taken off.

@@ -80,6 +80,40 @@ std::string field_of(const std::string& head, const std::string& name) {
     return head.substr(begin, head.find("\r\n", begin) - begin);
 }
 
+// False: the body was cut off.
+bool read_body(ByteStream& stream, std::string& buffer, Received& request) {
+    if (const std::string length = field_of(request.head, "content-length"); !length.empty()) {
+        const size_t size = std::stoul(length);
+        request.body = stream.read_exactly(buffer, size);
+        return request.body.size() == size;
+    }
+    if (field_of(request.head, "transfer-encoding") != "chunked") {
+        return true;
+    }
+    for (;;) {
+        const std::string line = stream.read_until(buffer, "\r\n");
+        if (line.empty()) {
+            return false;
+        }
+        const size_t size = std::stoul(line, nullptr, 16);
+        if (size == 0) {
+            break;
+        }
+        const std::string piece = stream.read_exactly(buffer, size);
+        request.body += piece;
+        if (piece.size() < size || stream.read_until(buffer, "\r\n").empty()) {
+            return false;
+        }
+    }
+    for (;;) {
+        const std::string line = stream.read_until(buffer, "\r\n");
+        if (line.size() <= 2) {
+            return line.size() == 2;
+        }
+        request.trailers += line;
+    }
+}
+
 }  // namespace
 
 std::string ByteStream::read_until(std::string& buffer, std::string_view mark) {
@@ -121,9 +155,9 @@ StandIn::StandIn(Handler handler, Options options)
     folder_ = ::mkdtemp(name);
     authority_ = std::make_unique<supervisor::CertificateAuthority>(
         supervisor::CertificateAuthority::open(folder_ + "/ca").value());
-    const auto intermediate = authority_->issue("stand-in").value();
+    intermediate_ = authority_->issue("stand-in").value();
     tls_ = std::make_unique<proxy::GuestTls>(
-        proxy::GuestTls::create(intermediate.certificate, intermediate.key).value());
+        proxy::GuestTls::create(intermediate_.certificate, intermediate_.key).value());
     listener_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -188,6 +222,9 @@ void StandIn::serve(OwnFd socket) {
                 name = sni_of({first.data(), count > 0 ? static_cast<size_t>(count) : 0});
             }
             session = tls_->session(name, options_.alpn).value();
+            if (options_.validity == Validity::over) {
+                use_expired_certificate(session.get());
+            }
         }
         SSL_set_fd(session.get(), socket.get());
         if (SSL_do_handshake(session.get()) == 1) {
@@ -204,6 +241,20 @@ void StandIn::serve(OwnFd socket) {
     open_.erase(mine);
 }
 
+// The leaf as it was, but for its last day.
+void StandIn::use_expired_certificate(SSL* session) const {
+    constexpr long kHour = 60L * 60;
+    const auto* key = reinterpret_cast<const unsigned char*>(intermediate_.key.data());
+    EVP_PKEY* issuer =
+        d2i_AutoPrivateKey(nullptr, &key, static_cast<long>(intermediate_.key.size()));
+    X509* leaf = X509_dup(SSL_get_certificate(session));
+    X509_gmtime_adj(X509_getm_notAfter(leaf), -kHour);
+    X509_sign(leaf, issuer, EVP_sha256());
+    SSL_use_certificate(session, leaf);
+    X509_free(leaf);
+    EVP_PKEY_free(issuer);
+}
+
 void StandIn::serve_http(ByteStream& stream, const std::string& server_name) {
     std::string buffer;
     for (;;) {
@@ -216,19 +267,8 @@ void StandIn::serve_http(ByteStream& stream, const std::string& server_name) {
         if (!field_of(request.head, "expect").empty()) {
             stream.write("HTTP/1.1 100 Continue\r\n\r\n");
         }
-        if (const std::string length = field_of(request.head, "content-length"); !length.empty()) {
-            request.body = stream.read_exactly(buffer, std::stoul(length));
-        } else if (field_of(request.head, "transfer-encoding") == "chunked") {
-            for (;;) {
-                const size_t size = std::stoul(stream.read_until(buffer, "\r\n"), nullptr, 16);
-                request.body += stream.read_exactly(buffer, size);
-                if (size == 0) {
-                    while (stream.read_until(buffer, "\r\n").size() > 2) {
-                    }
-                    break;
-                }
-                stream.read_until(buffer, "\r\n");
-            }
+        if (!read_body(stream, buffer, request)) {
+            return;
         }
         {
             const std::lock_guard lock(mutex_);

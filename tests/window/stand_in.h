@@ -20,7 +20,8 @@ namespace anchorhold::window_test {
 
 struct Received {
     std::string head;  // with its empty line
-    std::string body;  // framing taken off
+    std::string body;  // framing taken off; whole, or the request is not on record
+    std::string trailers;
     std::string server_name;
 };
 
@@ -38,12 +39,14 @@ class StandIn {
   public:
     // Writes the whole answer. False: the connection ends after it.
     using Handler = std::function<bool(const Received&, ByteStream&)>;
+    enum class Validity { now, over };
     struct Options {
         bool tls = true;
-        std::string certificate_name;  // empty: whatever SNI asks for
+        std::string certificate_name{};  // empty: whatever SNI asks for
+        Validity validity = Validity::now;
         std::string alpn = "http/1.1";
         // Instead of HTTP: the whole connection.
-        std::function<void(ByteStream&)> raw;
+        std::function<void(ByteStream&)> raw{};
     };
 
     StandIn(Handler handler, Options options);
@@ -58,12 +61,14 @@ class StandIn {
   private:
     void accept_loop();
     void serve(OwnFd socket);
+    void use_expired_certificate(SSL* session) const;
     void serve_http(ByteStream& stream, const std::string& server_name);
 
     Handler handler_;
     Options options_;
     std::string folder_;
     std::unique_ptr<supervisor::CertificateAuthority> authority_;
+    supervisor::Intermediate intermediate_;
     std::unique_ptr<proxy::GuestTls> tls_;
     std::mutex tls_mutex_;
     OwnFd listener_;
