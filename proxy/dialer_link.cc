@@ -68,11 +68,11 @@ void DialerLink::lose() {
     }
 }
 
-asio::awaitable<Dialed> DialerLink::dial(std::string host, std::span<const unsigned char> address,
-                                         uint16_t port) {
+asio::awaitable<Dialed> DialerLink::dial(const std::string& host,
+                                         std::span<const unsigned char> address, uint16_t port) {
     proto::Dial request;
     request.set_id(next_++);
-    request.set_host(std::move(host));
+    request.set_host(host);
     request.set_address(address.data(), address.size());
     request.set_port(port);
     const auto wake = Wake<Dialed>::create();

@@ -30,7 +30,7 @@ class DialerLink {
     DialerLink(asio::io_context& context, OwnFd channel);
 
     // Exactly one of `host` and `address` is not empty.
-    asio::awaitable<Dialed> dial(std::string host, std::span<const unsigned char> address,
+    asio::awaitable<Dialed> dial(const std::string& host, std::span<const unsigned char> address,
                                  uint16_t port);
 
     // A new dialer stands in for a lost one.

@@ -293,8 +293,9 @@ asio::awaitable<std::optional<Denial>> Exchange::admit(std::string& body, bool w
             SHA256(reinterpret_cast<const unsigned char*>(body.data()), body.size(),
                    reinterpret_cast<unsigned char*>(digest.data()));
         }
-        const auto answer = co_await s.window.supervisor.ask(
-            s.decided(proto::RequestDecided::ASKED_ALLOW, Reason::none, {}), std::move(digest));
+        const proto::RequestDecided asked =
+            s.decided(proto::RequestDecided::ASKED_ALLOW, Reason::none, {});
+        const auto answer = co_await s.window.supervisor.ask(asked, digest);
         if (!answer || !*answer) {
             co_return s.deny(answer ? Reason::asked_denied : Reason::asked_timeout,
                              answer ? "a person said no" : "nobody answered",
@@ -347,9 +348,8 @@ std::optional<Denial> Exchange::request_body(std::string& piece) {
     if (const auto over = state_->count_out(piece.size())) {
         return state_->denial(Reason::limit, *over);
     }
-    const proto::Rule* rule = state_->decision.rule;
-    if (rule != nullptr && rule->max_request_bytes() != 0 &&
-        state_->bytes_out > rule->max_request_bytes()) {
+    if (state_->decision.max_request_bytes != 0 &&
+        state_->bytes_out > state_->decision.max_request_bytes) {
         return state_->deny_admitted(Reason::body_too_large,
                                      "the body is longer than the rule allows");
     }
@@ -387,9 +387,8 @@ std::optional<Denial> Exchange::answer_body(std::string& piece) {
     if (const auto over = state_->count_in(piece.size())) {
         return state_->denial(Reason::limit, *over);
     }
-    const proto::Rule* rule = state_->decision.rule;
-    if (rule != nullptr && rule->max_response_bytes() != 0 &&
-        state_->bytes_in > rule->max_response_bytes()) {
+    if (state_->decision.max_response_bytes != 0 &&
+        state_->bytes_in > state_->decision.max_response_bytes) {
         return state_->deny_admitted(Reason::body_too_large,
                                      "the answer is longer than the rule allows");
     }
@@ -435,6 +434,13 @@ void Exchange::finish(std::string_view error) {
 
 Denial Exchange::refuse(Reason reason, std::string_view detail) {
     return state_->admitted ? state_->deny_admitted(reason, detail) : *state_->deny(reason, detail);
+}
+
+void Exchange::break_off(Reason reason, std::string_view detail) {
+    if (!state_->finished) {
+        state_->record(proto::RequestDecided::DENY, reason, detail);
+        finish(detail);
+    }
 }
 
 websocket::Filters Exchange::note_upgraded() {

@@ -89,6 +89,10 @@ class Exchange {
     // admission or in a body after it.
     Denial refuse(policy::Reason reason, std::string_view detail);
 
+    // An admitted exchange ends by a denial of what came later: that, and the outcome, are on
+    // record.
+    void break_off(policy::Reason reason, std::string_view detail);
+
     // The outcome for the record. `error` is empty for a whole exchange.
     void finish(std::string_view error = {});
 

@@ -2,14 +2,13 @@
 // written.
 #include "proxy/stream.h"
 
-#include <boost/asio/steady_timer.hpp>
-
 #include <algorithm>
 #include <ctime>
 
 #include "policy/host_name.h"
 #include "proto/frame.h"
 #include "proxy/client_hello.h"
+#include "proxy/deadline.h"
 #include "proxy/exchange.h"
 #include "proxy/http1/relay.h"
 #include "proxy/http2/relay.h"
@@ -36,37 +35,6 @@ uint64_t monotonic() {
     ::clock_gettime(CLOCK_MONOTONIC, &now);
     return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
-
-// Cancels a stream whose guest takes too long. The timer's handler may still be queued when
-// everything else is gone.
-class Deadline {
-  public:
-    explicit Deadline(asio::io_context& context) : timer_(context) {}
-    ~Deadline() { disarm(); }
-    Deadline(const Deadline&) = delete;
-    Deadline& operator=(const Deadline&) = delete;
-
-    void arm(Duplex& stream, std::chrono::seconds patience = kPatience) {
-        disarm();
-        target_ = std::make_shared<Duplex*>(&stream);
-        timer_.expires_after(patience);
-        timer_.async_wait([target = target_](const boost::system::error_code& cancelled) {
-            if (!cancelled && *target != nullptr) {
-                (*target)->cancel();
-            }
-        });
-    }
-    void disarm() {
-        if (target_) {
-            *std::exchange(target_, nullptr) = nullptr;
-            timer_.cancel();
-        }
-    }
-
-  private:
-    asio::steady_timer timer_;
-    std::shared_ptr<Duplex*> target_;
-};
 
 // One stream in the limits, under the name it was opened with: the SNI may give it another later.
 class OpenStream {
@@ -124,7 +92,7 @@ class Stream {
         const uint64_t begun = monotonic();
         std::string error;
         Deadline deadline(window_.context);
-        deadline.arm(*plain_);
+        deadline.arm(*plain_, kPatience);
         const Status claimed = co_await read_claim();
         if (claimed) {
             error = co_await open(deadline);
@@ -287,8 +255,9 @@ asio::awaitable<std::string> Stream::serve_raw(proto::Protocol protocol) {
         co_return refuse(decision.reason, decision.detail, decision.rule);
     }
     if (decision.verdict == policy::Verdict::ask) {
-        const auto answer =
-            co_await window_.supervisor.ask(decision_event(decision.rule), std::string());
+        const proto::RequestDecided asked = decision_event(decision.rule);
+        const std::string no_body;
+        const auto answer = co_await window_.supervisor.ask(asked, no_body);
         if (!answer || !*answer) {
             co_return refuse(answer ? Reason::asked_denied : Reason::asked_timeout, "not approved",
                              decision.rule);
@@ -415,7 +384,7 @@ asio::awaitable<std::string> Stream::serve_https(const ClientHello& hello, Deadl
     if (!guest) {
         co_return guest.error().message;
     }
-    deadline.arm(**guest);
+    deadline.arm(**guest, kPatience);
     const Status shaken = co_await (*guest)->handshake();
     deadline.disarm();
     if (!shaken) {

@@ -55,20 +55,21 @@ asio::awaitable<bool> SupervisorLink::written(uint64_t sequence) {
     co_return co_await wake->wait();
 }
 
-asio::awaitable<std::optional<bool>> SupervisorLink::ask(proto::RequestDecided request,
-                                                         std::string body_sha256) {
+asio::awaitable<std::optional<bool>> SupervisorLink::ask(const proto::RequestDecided& request,
+                                                         const std::string& body_sha256) {
     if (lost_) {
         co_return std::nullopt;
     }
     close_batch();
     proto::ProxyReport report;
     proto::Question& question = *report.mutable_question();
-    question.set_id(next_question_++);
-    *question.mutable_request() = std::move(request);
-    question.set_body_sha256(std::move(body_sha256));
+    const uint64_t number = next_question_++;
+    question.set_id(number);
+    *question.mutable_request() = request;
+    question.set_body_sha256(body_sha256);
     packets_.push_back(report.SerializeAsString());
     const auto wake = Wake<std::optional<bool>>::create();
-    questions_[question.id()] = wake;
+    questions_[number] = wake;
     schedule_flush();
     co_return co_await wake->wait();
 }

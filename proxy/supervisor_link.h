@@ -33,8 +33,8 @@ class SupervisorLink {
     asio::awaitable<bool> written(uint64_t sequence);
 
     // A person's answer to a held request; nullopt when the supervisor is gone.
-    asio::awaitable<std::optional<bool>> ask(proto::RequestDecided request,
-                                             std::string body_sha256);
+    asio::awaitable<std::optional<bool>> ask(const proto::RequestDecided& request,
+                                             const std::string& body_sha256);
 
     void captured(proto::Minted minted);
     // Tells that nothing is open; the supervisor may then reap an exit in peace.

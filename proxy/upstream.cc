@@ -1,6 +1,7 @@
 // Dialer first, then the handshake under the name that policy decided about.
 #include "proxy/upstream.h"
 
+#include "proxy/deadline.h"
 #include "proxy/plain_stream.h"
 #include "proxy/tls/tls_stream.h"
 
@@ -8,6 +9,8 @@ namespace anchorhold::proxy {
 namespace {
 
 using policy::Reason;
+
+constexpr std::chrono::seconds kHandshakePatience(20);
 
 Connected failed(Reason reason, std::string detail) {
     return {nullptr, {}, reason, std::move(detail)};
@@ -39,7 +42,11 @@ asio::awaitable<Connected> connect_upstream(Window& window, Connection& connecti
     if (!tls) {
         co_return failed(Reason::unavailable, tls.error().message);
     }
-    if (const Status shaken = co_await (*tls)->handshake(); !shaken) {
+    Deadline deadline(window.context);
+    deadline.arm(**tls, kHandshakePatience);
+    const Status shaken = co_await (*tls)->handshake();
+    deadline.disarm();
+    if (!shaken) {
         co_return failed(Reason::upstream_untrusted,
                          "TLS with the upstream: " + shaken.error().message);
     }

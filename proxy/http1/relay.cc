@@ -298,8 +298,10 @@ asio::awaitable<Status> Relay::send_head(Exchange& exchange, const ParsedRequest
         from_upstream_.clear();
         upstream_ = co_await connect_upstream(window_, connection_, only_http1());
         upstream_used_ = false;
-        sent = upstream_.stream != nullptr ? co_await write_all(*upstream_.stream, as_bytes(out))
-                                           : fail(upstream_.detail);
+        sent = fail(upstream_.detail);
+        if (upstream_.stream != nullptr) {
+            sent = co_await write_all(*upstream_.stream, as_bytes(out));
+        }
     }
     std::fill(out.begin(), out.end(), '\0');
     wipe(head);
@@ -336,12 +338,20 @@ asio::awaitable<void> Relay::pump_body(Exchange& exchange, BodyReader& body, boo
         }
         from_guest_.erase(0, *used);
         pump->denied = exchange.request_body(piece);
-        pump->failed = pump->denied || !co_await send(piece);
+        pump->failed = pump->denied.has_value();
+        if (!pump->failed) {
+            const bool sent = co_await send(piece);
+            pump->failed = !sent;
+        }
     }
     if (!pump->failed) {
         std::string rest;
         pump->denied = exchange.request_end(rest, body.trailers());
-        pump->failed = pump->denied || !co_await send(rest);
+        pump->failed = pump->denied.has_value();
+        if (!pump->failed) {
+            const bool sent = co_await send(rest);
+            pump->failed = !sent;
+        }
     }
     if (!pump->failed && chunked) {
         std::string end = "0\r\n";
@@ -424,7 +434,8 @@ asio::awaitable<Relay::Next> Relay::respond(Exchange& exchange, const ParsedRequ
             co_return close(relayed.error().message);
         }
         upstream_used_ = true;
-        if (!upstream_stays || !from_upstream_.empty()) {
+        // While a body is still pumped into it, serve() ends it.
+        if (pump.done && (!upstream_stays || !from_upstream_.empty())) {
             upstream_.stream.reset();
             from_upstream_.clear();
         }
@@ -515,7 +526,8 @@ asio::awaitable<Status> Relay::relay_answer(Exchange& exchange, ParsedResponse& 
         append_fields(out, body.trailers());
         out += "\r\n";
     }
-    const Status told = out.empty() ? Status() : co_await write_all(guest_, as_bytes(out));
+    // No co_await inside ?: or ||: g++ 12 destroys what the other branch did not make.
+    const Status told = co_await write_all(guest_, as_bytes(out));
     co_return told ? Status() : fail("the guest went away");
 }
 
@@ -530,7 +542,13 @@ asio::awaitable<Relay::Next> Relay::relay_messages(Exchange& exchange, ParsedRes
     const websocket::End end = co_await websocket::relay_websocket(
         guest_, *upstream_.stream, std::exchange(from_guest_, {}),
         std::exchange(from_upstream_, {}), exchange.note_upgraded());
-    exchange.finish(end.denied ? "denied inside a message" : end.error);
+    if (end.denied) {
+        exchange.break_off(end.denied->reason, "denied inside a message");
+    } else if (end.error.starts_with("the guest sent ")) {
+        exchange.break_off(Reason::malformed, end.error);
+    } else {
+        exchange.finish(end.error);
+    }
     co_return close(end.error);
 }
 

@@ -75,8 +75,11 @@ asio::awaitable<void> Relay::pass(Direction& direction, std::string bytes) {
     for (;;) {
         if (!bytes.empty()) {
             auto failure = direction.pipe.take(bytes, out);
-            if (!out.empty() && !(co_await send(direction, out))) {
-                co_return;
+            if (!out.empty()) {
+                const bool sent = co_await send(direction, out);
+                if (!sent) {
+                    co_return;
+                }
             }
             if (failure) {
                 fail(direction, std::move(*failure));
