@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <ctime>
 
 #include "base/clock.h"
 #include "policy/host_name.h"
@@ -23,10 +22,8 @@ using policy::Reason;
 
 constexpr size_t kMaxLoggedTarget = 2048;
 
-uint64_t monotonic() {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+uint64_t nanoseconds_since(TimePoint begun) {
+    return static_cast<uint64_t>((steady_clock().now() - begun).count());
 }
 
 // Fields by which a server may take another method than the one that was decided.
@@ -70,7 +67,7 @@ struct Exchange::State {
     Connection& connection;
     RequestHead head;
     uint64_t number;
-    uint64_t begun = monotonic();
+    TimePoint begun = steady_clock().now();
     std::string logged_target;  // as the guest wrote it
     policy::Target target;
     Denial early;  // found in the head alone
@@ -422,7 +419,7 @@ void Exchange::finish(std::string_view error) {
     ended.set_status(s.status);
     ended.set_bytes_out(s.bytes_out);
     ended.set_bytes_in(s.bytes_in);
-    ended.set_duration_ns(monotonic() - s.begun);
+    ended.set_duration_ns(nanoseconds_since(s.begun));
     ended.set_upstream_address(s.connection.upstream_address);
     ended.set_error(std::string(error.substr(0, 512)));
     ended.set_scrubbed(s.credentials->scrubbed());

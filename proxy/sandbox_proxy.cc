@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/log.h"
+#include "base/socket_type.h"
 #include "proto/frame.h"
 #include "proto/proxy_control.pb.h"
 #include "proto/vmm_control.pb.h"
@@ -46,7 +47,7 @@ Result<Window::Parts> make_parts(ReadSetup setup, X509_STORE* trust) {
 asio::awaitable<void> accept_streams(Window& window, PacketChannel& streams) {
     while (auto packet = co_await streams.receive()) {
         const auto stream = proto::parse<proto::GuestStream>(packet->bytes, "the guest's stream");
-        if (!stream || packet->fds.size() != 1) {
+        if (!stream || packet->fds.size() != 1 || !is_stream_socket(packet->fds[0].get())) {
             break;
         }
         if (window.open_streams < kMaxStreams) {

@@ -3,8 +3,8 @@
 #include "proxy/stream.h"
 
 #include <algorithm>
-#include <ctime>
 
+#include "base/clock.h"
 #include "policy/host_name.h"
 #include "proto/frame.h"
 #include "proxy/client_hello.h"
@@ -30,10 +30,8 @@ constexpr std::chrono::seconds kParting(5);
 constexpr size_t kFirstRead = 4096;
 constexpr uint8_t kTlsHandshake = 22;
 
-uint64_t monotonic() {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+uint64_t nanoseconds_since(TimePoint begun) {
+    return static_cast<uint64_t>((steady_clock().now() - begun).count());
 }
 
 // One stream in the limits, under the name it was opened with: the SNI may give it another later.
@@ -89,7 +87,7 @@ class Stream {
           number_(window.parts.next_stream++) {}
 
     asio::awaitable<void> run() {
-        const uint64_t begun = monotonic();
+        const TimePoint begun = steady_clock().now();
         std::string error;
         Deadline deadline(window_.context);
         deadline.arm(*plain_, kPatience);
@@ -104,7 +102,7 @@ class Stream {
         proto::ConnectionClosed& closed = *event.mutable_connection_closed();
         closed.set_bytes_from_guest(connection_.bytes_from_guest);
         closed.set_bytes_to_guest(connection_.bytes_to_guest);
-        closed.set_duration_ns(monotonic() - begun);
+        closed.set_duration_ns(nanoseconds_since(begun));
         closed.set_error(error.substr(0, 512));
         window_.supervisor.record(std::move(event));
     }

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/seqpacket.h"
+#include "base/socket_type.h"
 #include "base/sys.h"
 #include "proto/ports.h"
 #include "supervisor/disk.h"
@@ -45,14 +46,6 @@ std::string last_line(std::string_view tail) {
     }
     const size_t begin = tail.rfind('\n');
     return log::escaped(begin == std::string_view::npos ? tail : tail.substr(begin + 1), 200);
-}
-
-// The VMM may pass any of its descriptors, our own stderr too; what is not a stream of its making
-// is not touched.
-bool is_stream_socket(const OwnFd& fd) {
-    int type = 0;
-    socklen_t size = sizeof type;
-    return ::getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
 }
 
 // What init said before it gave up (guest-init/main.cc), or nothing.
@@ -247,7 +240,7 @@ void Sandbox::accept_guest_stream() {
         return;
     }
     OwnFd taken = std::move((*packet)->fds.front());
-    if (!is_stream_socket(taken) || !sys::set_nonblocking(taken.get())) {
+    if (!is_stream_socket(taken.get()) || !sys::set_nonblocking(taken.get())) {
         return;
     }
     ready_stream_ = std::move(taken);

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/seqpacket.h"
+#include "base/socket_type.h"
 #include "base/sys.h"
 #include "proto/egress.pb.h"
 #include "proto/vmm_control.pb.h"
@@ -331,6 +332,7 @@ void Window::accept_notices() {
         return;
     }
     const bool good = packet && !(*packet)->bytes.empty() && (*packet)->fds.size() == 1 &&
+                      is_stream_socket((*packet)->fds[0].get()) &&
                       sys::set_nonblocking((*packet)->fds[0].get());
     if (!good) {
         loop_.remove(notices_.get());
