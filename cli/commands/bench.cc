@@ -12,6 +12,7 @@
 #include "bench/report_json.h"
 #include "bench/table.h"
 #include "cli/command.h"
+#include "cli/commands/bench_proxy.h"
 #include "cli/exit_status.h"
 #include "cli/host.h"
 #include "cli/machine_host.h"
@@ -218,8 +219,9 @@ void add_bench(CommandLine& line) {
     auto arguments = std::make_shared<BenchArguments>();
     BenchArguments& into = *arguments;
     CLI::App* group = line.app.add_subcommand(
-        "bench", "Measure how long sandboxes take to start, and where the time goes");
+        "bench", "Measure how long sandboxes take to start, and what the window costs");
     group->require_subcommand(1);
+    add_bench_proxy(*group, line);
     std::function<int()>& action = line.action;
 
     CLI::App* start_command = group->add_subcommand(
