@@ -1,21 +1,13 @@
 // Everything in a StreamOpen is a claim; only its form is checked here.
 #include "proxy/connection.h"
 
-#include <arpa/inet.h>
-
+#include "base/address_text.h"
 #include "policy/host_name.h"
 
 namespace anchorhold::proxy {
 
 std::string Connection::name() const {
-    if (!host.empty()) {
-        return host;
-    }
-    char text[INET6_ADDRSTRLEN] = {};
-    if (address.size() == 4 || address.size() == 16) {
-        ::inet_ntop(address.size() == 4 ? AF_INET : AF_INET6, address.data(), text, sizeof text);
-    }
-    return text;
+    return host.empty() ? address_text(std::as_bytes(std::span(address))) : host;
 }
 
 Result<Connection> connection_of(uint64_t stream, proto::StreamOpen claim) {

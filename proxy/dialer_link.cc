@@ -1,11 +1,12 @@
 // One packet out, one packet with at most one descriptor back; answers come in any order.
 #include "proxy/dialer_link.h"
 
-#include <arpa/inet.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "base/address_text.h"
 #include "proto/frame.h"
 
 namespace anchorhold::proxy {
@@ -23,14 +24,6 @@ policy::Reason reason_of(proto::DialAnswer::Outcome outcome) {
         default:
             return policy::Reason::unreachable;
     }
-}
-
-std::string address_text(std::string_view bytes) {
-    char text[INET6_ADDRSTRLEN] = {};
-    if (bytes.size() == 4 || bytes.size() == 16) {
-        ::inet_ntop(bytes.size() == 4 ? AF_INET : AF_INET6, bytes.data(), text, sizeof text);
-    }
-    return text;
 }
 
 // What the dialer hands over must be a connected TCP socket and nothing else.
@@ -106,7 +99,7 @@ asio::awaitable<void> DialerLink::receive(std::shared_ptr<PacketChannel> channel
         Dialed dialed;
         dialed.reason = reason_of(answer->outcome());
         dialed.detail = answer->detail();
-        dialed.address = address_text(answer->address());
+        dialed.address = address_text(std::as_bytes(std::span(answer->address())));
         if (dialed.reason == policy::Reason::none) {
             if (packet->fds.size() != 1 || !is_tcp_stream(packet->fds[0].get())) {
                 break;

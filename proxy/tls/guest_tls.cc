@@ -3,10 +3,12 @@
 #include "proxy/tls/guest_tls.h"
 
 #include <arpa/inet.h>
-#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
 #include <array>
+#include <vector>
+
+#include "x509/certificate.h"
 
 namespace anchorhold::proxy {
 
@@ -17,7 +19,7 @@ struct GuestTls::Leaf {
 
 namespace {
 
-constexpr long kDay = 24L * 60 * 60;
+constexpr long kLeafDays = 7;
 
 // The one protocol that a session may choose travels as its application data: a length byte and the
 // name, as on the wire.
@@ -47,55 +49,26 @@ void* wire_alpn(std::string_view alpn) {
     return alpn == "h2" ? h2.data() : alpn == "http/1.1" ? http1.data() : nullptr;
 }
 
-Status add_extension(X509* certificate, X509* issuer, int nid, const std::string& value) {
-    X509V3_CTX context;
-    X509V3_set_ctx_nodb(&context);
-    X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
-    X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str());
-    if (extension == nullptr) {
-        return fail_openssl("X509V3_EXT_conf_nid");
-    }
-    X509_add_ext(certificate, extension, -1);
-    X509_EXTENSION_free(extension);
-    return {};
-}
-
 bool is_address(const std::string& name) {
     unsigned char bytes[16];
     return ::inet_pton(AF_INET, name.c_str(), bytes) == 1 ||
            ::inet_pton(AF_INET6, name.c_str(), bytes) == 1;
 }
 
-// RFC 5280: random serial, the name in subjectAltName only, server authentication only.
+// RFC 5280: the name in subjectAltName only, server authentication only.
 Result<OwnCertificate> make_leaf(const std::string& name, X509* issuer, EVP_PKEY* issuer_key,
                                  EVP_PKEY* key) {
-    OwnCertificate certificate(X509_new());
-    unsigned char serial[16];
-    if (!certificate || RAND_bytes(serial, sizeof serial) != 1) {
-        return fail_openssl("RAND_bytes");
-    }
-    serial[0] &= 0x7f;
-    BIGNUM* number = BN_bin2bn(serial, sizeof serial, nullptr);
-    BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate.get()));
-    BN_free(number);
-    X509_set_version(certificate.get(), X509_VERSION_3);
-    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -kDay);
-    X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 7 * kDay);
-    X509_set_issuer_name(certificate.get(), X509_get_subject_name(issuer));
-    X509_set_pubkey(certificate.get(), key);
-    const std::string names = (is_address(name) ? "critical,IP:" : "critical,DNS:") + name;
-    ANCHORHOLD_TRY(
-        add_extension(certificate.get(), issuer, NID_basic_constraints, "critical,CA:FALSE"));
-    ANCHORHOLD_TRY(
-        add_extension(certificate.get(), issuer, NID_key_usage, "critical,digitalSignature"));
-    ANCHORHOLD_TRY(add_extension(certificate.get(), issuer, NID_ext_key_usage, "serverAuth"));
-    ANCHORHOLD_TRY(
-        add_extension(certificate.get(), issuer, NID_authority_key_identifier, "keyid:always"));
-    ANCHORHOLD_TRY(add_extension(certificate.get(), issuer, NID_subject_alt_name, names));
-    if (X509_sign(certificate.get(), issuer_key, EVP_sha256()) == 0) {
-        return fail_openssl("X509_sign");
-    }
-    return certificate;
+    const std::vector<x509::Extension> extensions = {
+        {NID_basic_constraints, "critical,CA:FALSE"},
+        {NID_key_usage, "critical,digitalSignature"},
+        {NID_ext_key_usage, "serverAuth"},
+        {NID_authority_key_identifier, "keyid:always"},
+        {NID_subject_alt_name, (is_address(name) ? "critical,IP:" : "critical,DNS:") + name}};
+    x509::CertificateRequest request;
+    request.days = kLeafDays;
+    request.key = key;
+    request.extensions = extensions;
+    return x509::sign_certificate(request, issuer, issuer_key);
 }
 
 }  // namespace

@@ -1,41 +1,23 @@
-// Owners for OpenSSL's objects, and its error queue as text.
+// Owners for OpenSSL's objects of TLS, besides those of x509/owners.h.
 #pragma once
 
-#include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 
 #include <memory>
-#include <string>
-#include <string_view>
 
-#include "base/result.h"
+#include "x509/owners.h"
 
 namespace anchorhold::proxy {
 
-template <auto Free>
-struct OpensslDeleter {
-    template <typename Object>
-    void operator()(Object* object) const {
-        Free(object);
-    }
-};
+using x509::fail_openssl;
+using x509::OpensslDeleter;
+using x509::OwnBio;
+using x509::OwnCertificate;
+using x509::OwnKey;
 
 using OwnContext = std::unique_ptr<SSL_CTX, OpensslDeleter<SSL_CTX_free>>;
 using OwnSsl = std::unique_ptr<SSL, OpensslDeleter<SSL_free>>;
-using OwnKey = std::unique_ptr<EVP_PKEY, OpensslDeleter<EVP_PKEY_free>>;
-using OwnCertificate = std::unique_ptr<X509, OpensslDeleter<X509_free>>;
 using OwnStore = std::unique_ptr<X509_STORE, OpensslDeleter<X509_STORE_free>>;
-using OwnBio = std::unique_ptr<BIO, OpensslDeleter<BIO_free_all>>;
 using OwnSession = std::unique_ptr<SSL_SESSION, OpensslDeleter<SSL_SESSION_free>>;
-
-// The oldest error of this thread's queue, which is emptied: "what: reason".
-[[nodiscard]] inline tl::unexpected<Error> fail_openssl(std::string_view what) {
-    const unsigned long code = ERR_get_error();
-    ERR_clear_error();
-    const char* reason = ERR_reason_error_string(code);
-    return fail(std::string(what) + ": " + (reason != nullptr ? reason : "no reason given"));
-}
 
 }  // namespace anchorhold::proxy

@@ -1,10 +1,9 @@
-// X.509 by OpenSSL (RFC 5280); files appear whole or not at all.
+// X.509 by x509/ (RFC 5280); files appear whole or not at all.
 #include "supervisor/window/certificate_authority.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -12,41 +11,20 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <vector>
 
 #include "base/sys.h"
+#include "x509/certificate.h"
 
 namespace anchorhold::supervisor {
 namespace {
 
-constexpr long kDay = 24L * 60 * 60;
+using x509::fail_openssl;
+using x509::OwnBio;
+using x509::OwnCertificate;
+using x509::OwnKey;
 
-template <auto Free>
-struct Deleter {
-    template <typename Object>
-    void operator()(Object* object) const {
-        Free(object);
-    }
-};
-using OwnKey = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using OwnCertificate = std::unique_ptr<X509, Deleter<X509_free>>;
-using OwnBio = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
-
-tl::unexpected<Error> fail_crypto(std::string_view what) {
-    return fail("the installation's root certificate: " + std::string(what));
-}
-
-Status add_extension(X509* certificate, X509* issuer, int nid, const char* value) {
-    X509V3_CTX context;
-    X509V3_set_ctx_nodb(&context);
-    X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
-    X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, nid, value);
-    if (extension == nullptr) {
-        return fail_crypto("X509V3_EXT_conf_nid");
-    }
-    X509_add_ext(certificate, extension, -1);
-    X509_EXTENSION_free(extension);
-    return {};
-}
+constexpr const char* kWhat = "the installation's root certificate";
 
 struct Signed {
     OwnCertificate certificate;
@@ -56,38 +34,27 @@ struct Signed {
 // With no issuer: self-signed.
 Result<Signed> make_authority(const std::string& name, long days, const char* constraints,
                               X509* issuer, EVP_PKEY* issuer_key) {
-    Signed made{OwnCertificate(X509_new()), OwnKey(EVP_EC_gen("P-256"))};
-    X509* const certificate = made.certificate.get();
-    unsigned char serial[16];
-    if (certificate == nullptr || !made.key || RAND_bytes(serial, sizeof serial) != 1) {
-        return fail_crypto("no key");
+    Signed made{nullptr, OwnKey(EVP_EC_gen("P-256"))};
+    if (!made.key) {
+        return fail_openssl(kWhat);
     }
-    serial[0] &= 0x7f;
-    BIGNUM* number = BN_bin2bn(serial, sizeof serial, nullptr);
-    BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate));
-    BN_free(number);
-    X509_set_version(certificate, X509_VERSION_3);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), -kDay);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), days * kDay);
-    X509_NAME* subject = X509_get_subject_name(certificate);
-    X509_NAME_add_entry_by_txt(subject, "O", MBSTRING_UTF8,
-                               reinterpret_cast<const unsigned char*>("Anchorhold"), -1, -1, 0);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
-                               reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
-    X509* const signer = issuer != nullptr ? issuer : certificate;
-    X509_set_issuer_name(certificate, X509_get_subject_name(signer));
-    X509_set_pubkey(certificate, made.key.get());
-    ANCHORHOLD_TRY(add_extension(certificate, signer, NID_basic_constraints, constraints));
-    ANCHORHOLD_TRY(add_extension(certificate, signer, NID_key_usage, "critical,keyCertSign"));
-    ANCHORHOLD_TRY(add_extension(certificate, signer, NID_subject_key_identifier, "hash"));
+    std::vector<x509::Extension> extensions = {{NID_basic_constraints, constraints},
+                                               {NID_key_usage, "critical,keyCertSign"},
+                                               {NID_subject_key_identifier, "hash"}};
     if (issuer != nullptr) {
-        ANCHORHOLD_TRY(
-            add_extension(certificate, signer, NID_authority_key_identifier, "keyid:always"));
+        extensions.push_back({NID_authority_key_identifier, "keyid:always"});
     }
-    if (X509_sign(certificate, issuer_key != nullptr ? issuer_key : made.key.get(), EVP_sha256()) ==
-        0) {
-        return fail_crypto("X509_sign");
+    x509::CertificateRequest request;
+    request.common_name = name;
+    request.days = days;
+    request.key = made.key.get();
+    request.extensions = extensions;
+    auto certificate = x509::sign_certificate(request, issuer,
+                                              issuer_key != nullptr ? issuer_key : made.key.get());
+    if (!certificate) {
+        return tl::unexpected(certificate.error().within(kWhat));
     }
+    made.certificate = std::move(*certificate);
     return made;
 }
 
@@ -180,7 +147,7 @@ Result<Intermediate> CertificateAuthority::issue(std::string_view sandbox) const
     unsigned char* der = nullptr;
     const int size = i2d_X509(made.certificate.get(), &der);
     if (size <= 0) {
-        return fail_crypto("i2d_X509");
+        return fail_openssl(kWhat);
     }
     intermediate.certificate.assign(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
     OPENSSL_free(der);
@@ -189,7 +156,7 @@ Result<Intermediate> CertificateAuthority::issue(std::string_view sandbox) const
     const int key_size = i2d_PKCS8_PRIV_KEY_INFO(info, &key);
     PKCS8_PRIV_KEY_INFO_free(info);
     if (key_size <= 0) {
-        return fail_crypto("i2d_PKCS8_PRIV_KEY_INFO");
+        return fail_openssl(kWhat);
     }
     intermediate.key.assign(reinterpret_cast<const char*>(key), static_cast<size_t>(key_size));
     OPENSSL_clear_free(key, static_cast<size_t>(key_size));

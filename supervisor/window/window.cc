@@ -1,7 +1,6 @@
 // Events first, acknowledgement second; a proxy is replaced when the next stream comes.
 #include "supervisor/window/window.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -13,6 +12,7 @@
 
 #include <ctime>
 
+#include "base/address_text.h"
 #include "base/log.h"
 #include "base/seqpacket.h"
 #include "base/socket_type.h"
@@ -40,14 +40,6 @@ uint64_t now_ns() {
 
 void wipe(std::string& text) {
     ::explicit_bzero(text.data(), text.size());
-}
-
-std::string address_text(std::string_view bytes) {
-    char text[INET6_ADDRSTRLEN] = {};
-    if (bytes.size() == 4 || bytes.size() == 16) {
-        ::inet_ntop(bytes.size() == 4 ? AF_INET : AF_INET6, bytes.data(), text, sizeof text);
-    }
-    return text;
 }
 
 proto::AuditEvent proxy_changed(const char* process, std::string change) {
@@ -374,7 +366,7 @@ void Window::read_notices() {
         proto::DnsAsked& asked = *event.mutable_dns();
         asked.set_name(notice->dns().name());
         asked.set_type(notice->dns().type());
-        asked.set_answer(address_text(notice->dns().answer()));
+        asked.set_answer(address_text(std::as_bytes(std::span(notice->dns().answer()))));
         asked.set_repeated(notice->dns().repeated());
         events.push_back(std::move(event));
     }

@@ -1,0 +1,30 @@
+// Version 3 certificates, made and signed (RFC 5280).
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "x509/owners.h"
+
+namespace anchorhold::x509 {
+
+// One certificate extension in OpenSSL's own notation (x509v3_config(5)).
+struct Extension {
+    int id;  // NID_…
+    std::string value;
+};
+
+struct CertificateRequest {
+    std::string common_name;  // empty: the subject has no name
+    long days = 1;            // valid from a day ago to so many days from now
+    EVP_PKEY* key = nullptr;  // whose certificate it is
+    std::span<const Extension> extensions;
+};
+
+// With a random serial number of 127 bits, signed by `issuer` with `issuer_key`; a null issuer
+// signs itself, and `issuer_key` is then the request's own.
+Result<OwnCertificate> sign_certificate(const CertificateRequest& request, X509* issuer,
+                                        EVP_PKEY* issuer_key);
+
+}  // namespace anchorhold::x509
