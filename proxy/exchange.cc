@@ -380,14 +380,25 @@ bool Exchange::answer_may_change() const {
     return state_->credentials->answer_may_change();
 }
 
-std::optional<Denial> Exchange::answer_body(std::string& piece) {
-    if (const auto over = state_->count_in(piece.size())) {
+bool Exchange::answer_passes() const {
+    return state_->credentials->answer_passes();
+}
+
+std::optional<Denial> Exchange::answer_bytes(size_t count) {
+    if (const auto over = state_->count_in(count)) {
         return state_->denial(Reason::limit, *over);
     }
     if (state_->decision.max_response_bytes != 0 &&
         state_->bytes_in > state_->decision.max_response_bytes) {
         return state_->deny_admitted(Reason::body_too_large,
                                      "the answer is longer than the rule allows");
+    }
+    return std::nullopt;
+}
+
+std::optional<Denial> Exchange::answer_body(std::string& piece) {
+    if (auto denied = answer_bytes(piece.size())) {
+        return denied;
     }
     if (auto refusal = state_->credentials->answer_body(piece)) {
         return state_->deny_admitted(refusal->reason, refusal->detail);

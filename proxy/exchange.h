@@ -83,6 +83,10 @@ class Exchange {
     // True: answer_body() may change the length, so Content-Length must not be passed on as it is.
     [[nodiscard]] bool answer_may_change() const;
     std::optional<Denial> answer_body(std::string& piece);
+    // True: nothing looks into the body; its pieces may be passed on as they are and told to
+    // answer_bytes() by their size alone.
+    [[nodiscard]] bool answer_passes() const;
+    std::optional<Denial> answer_bytes(size_t count);
     std::optional<Denial> answer_end(std::string& rest, Fields& trailers);
 
     // Denies without asking policy: what the relay found wrong with the message itself, before

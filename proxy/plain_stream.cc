@@ -30,11 +30,15 @@ IoResult PlainStream::try_read(std::span<std::byte> buffer) {
         }
         return {IoResult::Kind::bytes, count};
     }
+    if (drained_) {
+        return {IoResult::Kind::want_read};
+    }
     ssize_t count = 0;
     do {
         count = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
     } while (count < 0 && errno == EINTR);
     if (count > 0) {
+        drained_ = static_cast<size_t>(count) < buffer.size();
         return {IoResult::Kind::bytes, static_cast<size_t>(count)};
     }
     if (count == 0) {
@@ -64,6 +68,7 @@ IoResult PlainStream::try_write(std::span<const std::byte> bytes) {
 }
 
 asio::awaitable<void> PlainStream::wait_readable() {
+    drained_ = false;
     if (!cancelled_) {
         boost::system::error_code ignored;
         co_await socket_.async_wait(asio::posix::stream_descriptor::wait_read,

@@ -33,6 +33,7 @@ class PlainStream final : public Duplex {
     asio::posix::stream_descriptor socket_;
     std::string read_ahead_;
     bool cancelled_ = false;
+    bool drained_ = false;  // the last read took all there was; only waiting tells of more
 };
 
 }  // namespace anchorhold::proxy

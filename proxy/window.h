@@ -3,8 +3,11 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,11 +47,17 @@ class Window {
     Parts parts;
     policy::Limits limits;
     size_t open_streams = 0;
+    // For what is read and passed on or copied before anybody waits: a stream that is idle then
+    // holds no buffer of its own.
+    [[nodiscard]] std::span<std::byte> scratch() { return scratch_; }
 
     uint64_t take_request_number() { return parts.next_request++; }
 
     // An event of a stream, with the time set.
     [[nodiscard]] proto::AuditEvent event(uint64_t stream, uint64_t request = 0) const;
+
+  private:
+    std::array<std::byte, size_t{64} << 10> scratch_;
 };
 
 }  // namespace anchorhold::proxy

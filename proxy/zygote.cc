@@ -16,6 +16,7 @@
 #include "proto/proxy_control.pb.h"
 #include "proxy/jail.h"
 #include "proxy/sandbox_proxy.h"
+#include "proxy/tls/record_buffers.h"
 #include "proxy/tls/upstream_tls.h"
 
 namespace anchorhold::proxy {
@@ -27,6 +28,7 @@ void warm_up() {
     // Checking a certificate's dates asks for the time zone, and a proxy can open no file.
     ::setenv("TZ", "UTC0", 1);
     ::tzset();
+    keep_record_buffers();
     OPENSSL_init_ssl(0, nullptr);
     OwnKey(EVP_EC_gen("P-256"));
     OwnContext(SSL_CTX_new(TLS_server_method()));

@@ -110,6 +110,9 @@ size_t CredentialUse::answer_needed() const {
 bool CredentialUse::answer_may_change() const {
     return state_->capturing;
 }
+bool CredentialUse::answer_passes() const {
+    return !state_->capturing && (!state_->scrubbing || state_->encoded);
+}
 uint64_t CredentialUse::scrubbed() const {
     return state_->scrubber.replaced();
 }

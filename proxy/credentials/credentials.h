@@ -125,6 +125,8 @@ class CredentialUse {
     [[nodiscard]] size_t answer_needed() const;
     // True: answer_body() may change the length. Scrubbing alone never does.
     [[nodiscard]] bool answer_may_change() const;
+    // True: answer_body() leaves every piece as it is and refuses none.
+    [[nodiscard]] bool answer_passes() const;
     // A piece, scrubbed in place; its end is held back while it could be the start of a secret.
     std::optional<Refusal> answer_body(std::string& piece);
     std::optional<Refusal> answer_end(std::string& rest, Fields& trailers);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/check.h"
+
 namespace anchorhold::proxy::http1 {
 namespace {
 
@@ -59,10 +61,7 @@ Result<size_t> BodyReader::read(std::string_view bytes, std::string& body) {
             const size_t part = static_cast<size_t>(std::min<uint64_t>(left_, rest.size()));
             body += rest.substr(0, part);
             consumed += part;
-            left_ -= part;
-            if (left_ == 0) {
-                state_ = state_ == State::length ? State::done : State::chunk_end;
-            }
+            pass(part);
             continue;
         }
         const auto newline = rest.find('\n');
@@ -98,6 +97,14 @@ Result<size_t> BodyReader::read(std::string_view bytes, std::string& body) {
         }
     }
     return consumed;
+}
+
+void BodyReader::pass(uint64_t count) {
+    ANCHORHOLD_CHECK(count <= plain_left());
+    left_ -= count;
+    if (left_ == 0) {
+        state_ = state_ == State::length ? State::done : State::chunk_end;
+    }
 }
 
 Status BodyReader::end_of_stream() {

@@ -20,6 +20,8 @@ class BodyReader {
     // Consumes a prefix of `bytes` and appends the body bytes in it to `body`. Returns how many
     // bytes were consumed; those behind the body's end never are.
     Result<size_t> read(std::string_view bytes, std::string& body);
+    // Takes `count` bytes of plain_left() that were passed on unseen.
+    void pass(uint64_t count);
     // The stream ended. An error when the body is not whole.
     Status end_of_stream();
 

@@ -20,26 +20,30 @@ std::vector<std::string> only_http1() {
 
 using policy::Reason;
 
-asio::awaitable<Result<size_t>> append_some(Duplex& stream, std::string& buffer, size_t most) {
-    const size_t before = buffer.size();
-    for (;;) {
-        buffer.resize(before + most);
-        size_t count = 0;
-        IoResult result;
-        while (count < most) {
-            result =
-                stream.try_read(std::as_writable_bytes(std::span(buffer)).subspan(before + count));
-            if (result.kind != IoResult::Kind::bytes) {
-                break;
-            }
-            count += result.count;
-            if (result.count < kFirstRead) {
-                break;  // a whole record: more is unlikely to be there
-            }
+IoResult read_records(Duplex& stream, std::span<std::byte> buffer) {
+    size_t count = 0;
+    IoResult result;
+    while (count < buffer.size()) {
+        result = stream.try_read(buffer.subspan(count));
+        if (result.kind != IoResult::Kind::bytes) {
+            break;
         }
-        buffer.resize(before + count);
-        if (count > 0) {
-            co_return count;
+        count += result.count;
+        if (result.count < kFirstRead) {
+            break;  // a whole record: more is unlikely to be there
+        }
+    }
+    return count > 0 ? IoResult{IoResult::Kind::bytes, count} : result;
+}
+
+asio::awaitable<Result<size_t>> append_some(Window& window, Duplex& stream, std::string& buffer,
+                                            size_t most) {
+    for (;;) {
+        const std::span<std::byte> scratch = window.scratch().first(most);
+        const IoResult result = read_records(stream, scratch);
+        if (result.kind == IoResult::Kind::bytes) {
+            buffer.append(reinterpret_cast<const char*>(scratch.data()), result.count);
+            co_return result.count;
         }
         if (buffer.empty()) {
             std::string().swap(buffer);  // an idle connection holds no buffer
@@ -73,7 +77,7 @@ asio::awaitable<Result<std::optional<ParsedRequest>>> Relay::read_request() {
             request = parse_request(std::string_view(from_guest_).substr(0, **length));
             from_guest_.erase(0, **length);
         } else {
-            const auto count = co_await append_some(guest_, from_guest_, kFirstRead);
+            const auto count = co_await append_some(window_, guest_, from_guest_, kFirstRead);
             if (!count) {
                 co_return tl::unexpected(count.error());
             }

@@ -66,6 +66,7 @@ class Relay {
     asio::awaitable<Result<ParsedResponse>> read_response(const std::string& method);
     asio::awaitable<Status> relay_answer(Exchange& exchange, ParsedResponse& response,
                                          bool keep_alive);
+    asio::awaitable<Status> pass_through(Exchange& exchange, BodyReader& body);
     asio::awaitable<Next> relay_messages(Exchange& exchange, ParsedResponse& response);
     Next close(std::string why) {
         ended_ = std::move(why);
@@ -88,7 +89,11 @@ class Relay {
 
 // Appends what has arrived, waiting for at least a byte, up to `most`; returns the count, 0 at the
 // end of the stream.
-asio::awaitable<Result<size_t>> append_some(Duplex& stream, std::string& buffer, size_t most);
+asio::awaitable<Result<size_t>> append_some(Window& window, Duplex& stream, std::string& buffer,
+                                            size_t most);
+
+// What is there, over as many TLS records as fit, without waiting.
+IoResult read_records(Duplex& stream, std::span<std::byte> buffer);
 
 constexpr size_t kFirstRead = size_t{4} << 10;  // what a request or an answer's head mostly is
 constexpr size_t kBulkRead = size_t{64} << 10;

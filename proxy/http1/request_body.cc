@@ -16,7 +16,7 @@ asio::awaitable<Status> Relay::collect(BodyReader& body, size_t most, bool send_
     }
     while (!body.done() && collected.size() <= most) {
         if (from_guest_.empty()) {
-            const auto count = co_await append_some(guest_, from_guest_, kBulkRead);
+            const auto count = co_await append_some(window_, guest_, from_guest_, kBulkRead);
             if (!count) {
                 co_return tl::unexpected(count.error());
             }
@@ -47,7 +47,7 @@ asio::awaitable<void> Relay::pump_body(Exchange& exchange, BodyReader& body, boo
     std::string piece;
     while (!body.done() && !pump->failed) {
         if (from_guest_.empty()) {
-            const auto count = co_await append_some(guest_, from_guest_, kBulkRead);
+            const auto count = co_await append_some(window_, guest_, from_guest_, kBulkRead);
             if (!count || *count == 0) {
                 pump->failed = true;
                 break;

@@ -4,6 +4,13 @@
 namespace anchorhold::proxy {
 namespace {
 
+// SSL_get_error looks at the queue; emptying it costs more than a look.
+void clear_errors() {
+    if (ERR_peek_error() != 0) {
+        ERR_clear_error();
+    }
+}
+
 std::span<std::byte> bytes_of(char* data, size_t size) {
     return {reinterpret_cast<std::byte*>(data), size};
 }
@@ -121,14 +128,14 @@ asio::awaitable<Status> TlsStream::handshake() {
 }
 
 IoResult TlsStream::try_read(std::span<std::byte> buffer) {
-    ERR_clear_error();
+    clear_errors();
     size_t count = 0;
     const int returned = SSL_read_ex(session_.get(), buffer.data(), buffer.size(), &count);
     return outcome(returned, count);
 }
 
 IoResult TlsStream::try_write(std::span<const std::byte> bytes) {
-    ERR_clear_error();
+    clear_errors();
     size_t count = 0;
     const int returned = SSL_write_ex(session_.get(), bytes.data(), bytes.size(), &count);
     return outcome(returned, count);
