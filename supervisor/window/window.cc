@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <ctime>
 
 #include "base/address_text.h"
@@ -154,7 +155,8 @@ Status Window::send_setup(int pipe) {
 
 void Window::take_proxy(Result<ForkedProxy> forked) {
     if (!forked) {
-        shut(forked.error().message);
+        ++deaths_;
+        lose_proxy("was not forked: " + forked.error().message);
         return;
     }
     proxy_->pid = forked->pid;
@@ -222,7 +224,8 @@ void Window::dialer_replaced() {
         const int fd = pair->second.get();
         done = send_packet(proxy_->control.get(), order.SerializeAsString(), std::span(&fd, 1));
     }
-    if (!done) {
+    // A proxy that died meanwhile needs no dialer; its pidfd tells the rest.
+    if (!done && done.error().code != EPIPE && done.error().code != ECONNRESET) {
         shut(done.error().message);
     }
 }
@@ -272,14 +275,18 @@ void Window::handle_proxy_end() {
     if (!proxy_ || shut_) {
         return;
     }
-    const bool left = proxy_->leaving;
+    deaths_ += proxy_->leaving ? 0 : 1;
+    lose_proxy(proxy_->leaving ? "left when idle" : "died");
+}
+
+// Streams that nobody took wait for the next.
+void Window::lose_proxy(std::string change) {
     drop_proxy();
     if (drained_) {
         end_drain();
         return;
     }
-    deaths_ += left ? 0 : 1;
-    const Status written = record(proxy_changed("proxy", left ? "left when idle" : "died"));
+    const Status written = record(proxy_changed("proxy", std::move(change)));
     if (!written) {
         shut("the audit log: " + written.error().message);
     } else if (deaths_ >= kMaxDeaths) {

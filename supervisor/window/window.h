@@ -90,6 +90,7 @@ class Window {
     void receive_reports();
     void handle_report(proto::ProxyReport report, std::vector<proto::AuditEvent>& events);
     void handle_proxy_end();
+    void lose_proxy(std::string change);
     void end_drain();
     void drop_proxy();
     void accept_notices();

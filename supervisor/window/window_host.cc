@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
 
 #include "base/log.h"
@@ -18,6 +19,11 @@ namespace anchorhold::supervisor {
 namespace {
 
 constexpr int kControlNumber = 3;
+
+// A process of ours that ended has a pidfd that tells so, in this turn of the loop or the next.
+bool is_gone(const Status& sent) {
+    return !sent && (sent.error().code == EPIPE || sent.error().code == ECONNRESET);
+}
 
 std::string how_it_ended(const ExitStatus& status) {
     return status.signal != 0 ? fmt::format("killed by signal {}", status.signal)
@@ -71,9 +77,16 @@ Status WindowHost::start_dialer() {
     ANCHORHOLD_TRY(start_process(dialer_));
     proto::DialerCommand command;
     *command.mutable_settings() = settings_;
-    ANCHORHOLD_TRY(send_packet(dialer_.control.get(), command.SerializeAsString()));
-    return loop_.add(dialer_.child.pidfd(), EPOLLIN,
-                     [this](uint32_t) { handle_end(dialer_, "dialer"); });
+    ANCHORHOLD_TRY(loop_.add(dialer_.child.pidfd(), EPOLLIN,
+                             [this](uint32_t) { handle_end(dialer_, "dialer"); }));
+    return tell(dialer_, command.SerializeAsString());
+}
+
+// What a process that ended was told does not matter: its successor is told anew.
+Status WindowHost::tell(const Process& process, const std::string& bytes,
+                        std::span<const int> fds) {
+    const Status sent = send_packet(process.control.get(), bytes, fds);
+    return is_gone(sent) ? Status() : sent;
 }
 
 Status WindowHost::start_zygote() {
@@ -110,7 +123,8 @@ Status WindowHost::fork_proxy(ProxyStart start, OnForked on_forked) {
     request.set_setup_fd(3);
     const std::array fds = {start.control.get(), start.streams.get(), start.dialer.get(),
                             start.setup.get()};
-    ANCHORHOLD_TRY(send_packet(zygote_.control.get(), request.SerializeAsString(), fds));
+    // Told to a zygote that ended, it fails with it.
+    ANCHORHOLD_TRY(tell(zygote_, request.SerializeAsString(), fds));
     forking_[start.sandbox] = std::move(on_forked);
     return {};
 }
@@ -149,19 +163,19 @@ Status WindowHost::add_client(const proto::AddClient& client, OwnFd channel) {
     fresh();
     for (const proto::Destination& destination : client.destinations()) {
         if (command.ByteSizeLong() + destination.ByteSizeLong() + 16 > kMaxPacketSize) {
-            ANCHORHOLD_TRY(send_packet(dialer_.control.get(), command.SerializeAsString()));
+            ANCHORHOLD_TRY(tell(dialer_, command.SerializeAsString()));
             fresh();
         }
         *command.mutable_add_client()->add_destinations() = destination;
     }
     const int fd = channel.get();
-    return send_packet(dialer_.control.get(), command.SerializeAsString(), std::span(&fd, 1));
+    return tell(dialer_, command.SerializeAsString(), std::span(&fd, 1));
 }
 
 Status WindowHost::remove_client(uint64_t client) {
     proto::DialerCommand command;
     command.mutable_remove_client()->set_client(client);
-    return send_packet(dialer_.control.get(), command.SerializeAsString());
+    return tell(dialer_, command.SerializeAsString());
 }
 
 }  // namespace anchorhold::supervisor

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 
@@ -69,6 +70,8 @@ class WindowHost {
     };
     WindowHost(EventLoop& loop, CertificateAuthority authority);
     Status start_process(Process& process);
+    static Status tell(const Process& process, const std::string& bytes,
+                       std::span<const int> fds = {});
     Status start_dialer();
     Status start_zygote();
     void handle_end(Process& process, const char* name);
