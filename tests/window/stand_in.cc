@@ -180,8 +180,8 @@ StandIn::~StandIn() {
             ::shutdown(fd, SHUT_RDWR);
         }
     }
-    for (std::thread& worker : workers_) {
-        worker.join();
+    for (Worker& worker : workers_) {
+        worker.thread.join();
     }
     std::filesystem::remove_all(folder_);
 }
@@ -198,8 +198,18 @@ void StandIn::accept_loop() {
             continue;
         }
         ++connections_;
-        workers_.emplace_back(
-            [this, fd = std::make_shared<OwnFd>(std::move(socket))] { serve(std::move(*fd)); });
+        std::erase_if(workers_, [](Worker& worker) {
+            if (*worker.ended) {
+                worker.thread.join();
+            }
+            return !worker.thread.joinable();
+        });
+        auto ended = std::make_shared<std::atomic<bool>>(false);
+        workers_.push_back(
+            {ended, std::thread([this, ended, fd = std::make_shared<OwnFd>(std::move(socket))] {
+                 serve(std::move(*fd));
+                 *ended = true;
+             })});
     }
 }
 
@@ -221,13 +231,18 @@ void StandIn::serve(OwnFd socket) {
                 const ssize_t count = ::recv(socket.get(), first.data(), first.size(), MSG_PEEK);
                 name = sni_of({first.data(), count > 0 ? static_cast<size_t>(count) : 0});
             }
-            session = tls_->session(name, options_.alpn).value();
-            if (options_.validity == Validity::over) {
+            // Who hangs up before a whole hello named nothing that a leaf could be made for.
+            if (auto made = tls_->session(name, options_.alpn)) {
+                session = std::move(*made);
+            }
+            if (session && options_.validity == Validity::over) {
                 use_expired_certificate(session.get());
             }
         }
-        SSL_set_fd(session.get(), socket.get());
-        if (SSL_do_handshake(session.get()) == 1) {
+        if (session) {
+            SSL_set_fd(session.get(), socket.get());
+        }
+        if (session && SSL_do_handshake(session.get()) == 1) {
             TlsBytes stream(session.get());
             options_.raw ? options_.raw(stream) : serve_http(stream, name);
             SSL_shutdown(session.get());
@@ -270,7 +285,7 @@ void StandIn::serve_http(ByteStream& stream, const std::string& server_name) {
         if (!read_body(stream, buffer, request)) {
             return;
         }
-        {
+        if (options_.record == Record::requests) {
             const std::lock_guard lock(mutex_);
             received_.push_back(request);
         }

@@ -40,6 +40,7 @@ class StandIn {
     // Writes the whole answer. False: the connection ends after it.
     using Handler = std::function<bool(const Received&, ByteStream&)>;
     enum class Validity { now, over };
+    enum class Record { requests, nothing };
     struct Options {
         bool tls = true;
         std::string certificate_name{};  // empty: whatever SNI asks for
@@ -47,6 +48,7 @@ class StandIn {
         std::string alpn = "http/1.1";
         // Instead of HTTP: the whole connection.
         std::function<void(ByteStream&)> raw{};
+        Record record = Record::requests;
     };
 
     StandIn(Handler handler, Options options);
@@ -79,7 +81,11 @@ class StandIn {
     std::vector<Received> received_;
     std::list<int> open_;
     std::thread acceptor_;
-    std::vector<std::thread> workers_;
+    struct Worker {
+        std::shared_ptr<std::atomic<bool>> ended;
+        std::thread thread;
+    };
+    std::list<Worker> workers_;
 };
 
 // "200 OK" with a body and its length.
