@@ -17,22 +17,22 @@
 #include "proxy/jail.h"
 #include "proxy/sandbox_proxy.h"
 #include "proxy/tls/record_buffers.h"
+#include "proxy/tls/rehearsal.h"
 #include "proxy/tls/upstream_tls.h"
 
 namespace anchorhold::proxy {
 namespace {
 
-// What every proxy would load for itself otherwise: OpenSSL's tables, its random generator, the
-// curve.
-void warm_up() {
+// What every proxy would load for itself otherwise.
+Result<OwnStore> warm_up() {
     // Checking a certificate's dates asks for the time zone, and a proxy can open no file.
     ::setenv("TZ", "UTC0", 1);
     ::tzset();
     keep_record_buffers();
     OPENSSL_init_ssl(0, nullptr);
-    OwnKey(EVP_EC_gen("P-256"));
-    OwnContext(SSL_CTX_new(TLS_server_method()));
-    OwnContext(SSL_CTX_new(TLS_client_method()));
+    OwnStore trust = ANCHORHOLD_TRY(system_trust_store());
+    ANCHORHOLD_TRY(rehearse_tls(trust.get()));
+    return trust;
 }
 
 Result<ProxyDescriptors> take_descriptors(const proto::ForkProxy& request,
@@ -73,8 +73,7 @@ Forked fork_proxy(ProxyDescriptors descriptors, OwnFd& control, X509_STORE* trus
 }  // namespace
 
 int run_zygote(OwnFd control) {
-    warm_up();
-    auto trust = system_trust_store();
+    const auto trust = warm_up();
     if (!trust) {
         log::error("{}", trust.error().message);
         return 1;
