@@ -20,6 +20,11 @@ void number(std::string& out, std::string_view key, uint64_t value) {
     }
 }
 
+void signed_number(std::string& out, std::string_view key, int64_t value) {
+    out.append(",\"").append(key).append(value < 0 ? "\":-" : "\":");
+    append_number(out, static_cast<uint64_t>(value < 0 ? -value : value));
+}
+
 template <typename List>
 void list(std::string& out, std::string_view key, const List& values) {
     if (values.empty()) {
@@ -62,23 +67,33 @@ void write(std::string& out, const proto::SandboxStarted& event) {
     text(out, "image", event.image());
     text(out, "image_digest", event.image_digest());
     text(out, "kernel_digest", event.kernel_digest());
+    text(out, "init_digest", event.init_digest());
     text(out, "policy_digest", event.policy_digest());
+    list(out, "policies", event.policies());
     list(out, "command", event.command());
 }
 
 void write(std::string& out, const proto::SandboxEnded& event) {
-    out.append(",\"status\":");
-    if (event.status() < 0) {
-        out.push_back('-');
-    }
-    const int64_t status = event.status();
-    append_number(out, static_cast<uint64_t>(status < 0 ? -status : status));
+    signed_number(out, "status", event.status());
     text(out, "reason", event.reason());
 }
 
 void write(std::string& out, const proto::CommandExecuted& event) {
+    number(out, "exec", event.number());
     list(out, "argv", event.argv());
     text(out, "user", event.user());
+    text(out, "working_directory", event.working_directory());
+}
+
+void write(std::string& out, const proto::CommandEnded& event) {
+    number(out, "exec", event.number());
+    signed_number(out, "status", event.status());
+    number(out, "signal", event.signal());
+    if (event.out_of_memory()) {
+        out.append(",\"out_of_memory\":true");
+    }
+    append_field(out, "duration_ns", event.duration_ns());
+    text(out, "error", event.error());
 }
 
 void write(std::string& out, const proto::DnsAsked& event) {
@@ -139,6 +154,12 @@ void write(std::string& out, const proto::DenialsRepeated& event) {
     write(out, event.first());
 }
 
+void write(std::string& out, const proto::EventsCounted& event) {
+    number(out, "denials", event.denials());
+    number(out, "connections", event.connections());
+    number(out, "questions", event.questions());
+}
+
 }  // namespace
 
 std::string_view event_word(const proto::AuditEvent& event) {
@@ -163,6 +184,10 @@ std::string_view event_word(const proto::AuditEvent& event) {
             return "proxy";
         case proto::AuditEvent::kRepeated:
             return "repeated";
+        case proto::AuditEvent::kCounted:
+            return "counted";
+        case proto::AuditEvent::kExecEnded:
+            return "exec_ended";
         case proto::AuditEvent::WHAT_NOT_SET:
             break;
     }
@@ -193,6 +218,10 @@ void append_event_fields(std::string& out, const proto::AuditEvent& event) {
             return write(out, event.proxy());
         case proto::AuditEvent::kRepeated:
             return write(out, event.repeated());
+        case proto::AuditEvent::kCounted:
+            return write(out, event.counted());
+        case proto::AuditEvent::kExecEnded:
+            return write(out, event.exec_ended());
         case proto::AuditEvent::WHAT_NOT_SET:
             return;
     }

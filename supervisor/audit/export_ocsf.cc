@@ -68,6 +68,9 @@ Kind kind_of(const std::string& event, const Json& request) {
     if (event == "exec") {
         return {kProcessActivity, 1};  // Launch
     }
+    if (event == "exec_ended") {
+        return {kProcessActivity, 2};  // Terminate
+    }
     if (event == "started" || event == "ended") {
         return {kApplicationLifecycle, event == "started" ? 3U : 4U};  // Start, Stop
     }
@@ -186,7 +189,13 @@ std::string OcsfExport::event(const nlohmann::json& record) {
                           {"type", std::to_string(number_field(record, "type"))}};
     }
     if (word == "exec") {
-        event["process"] = {{"cmd_line", joined_field(record, "argv")}};
+        event["process"] = {{"cmd_line", joined_field(record, "argv")},
+                            {"working_directory", string_field(record, "working_directory")},
+                            {"user", {{"name", string_field(record, "user")}}}};
+    }
+    if (word == "exec_ended") {
+        event["exit_code"] = record.value("status", Json(0));
+        event["duration"] = number_field(record, "duration_ns") / 1'000'000;
     }
     return event.dump(-1, ' ', true, Json::error_handler_t::replace);
 }

@@ -23,11 +23,15 @@ constexpr std::pair<std::string_view, std::string_view> kConventions[] = {
     {"bytes_in", "http.response.body.size"},
     {"name", "dns.question.name"},
     {"argv", "process.command_args"},
+    {"working_directory", "process.working_directory"},
 };
 
 std::string attribute_name(const std::string& key, const std::string& event) {
     if (key == "status" && event == "outcome") {
         return "http.response.status_code";
+    }
+    if (key == "status" && event == "exec_ended") {
+        return "process.exit.code";
     }
     for (const auto& [ours, theirs] : kConventions) {
         if (key == ours) {

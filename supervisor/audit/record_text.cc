@@ -68,6 +68,22 @@ std::string connection_text(const Json& record) {
                        number_field(record, "claimed_pid"), number_field(record, "claimed_uid"));
 }
 
+int64_t status_of(const Json& record) {
+    const auto status = record.find("status");
+    return status != record.end() && status->is_number_integer() ? status->get<int64_t>() : 0;
+}
+
+std::string exec_ended_text(const Json& record) {
+    const std::string error = shown(record, "error");
+    const uint64_t signal = number_field(record, "signal");
+    return fmt::format("{}{}, {}",
+                       !error.empty() ? error
+                       : signal != 0  ? fmt::format("killed by signal {}", signal)
+                                      : fmt::format("status {}", status_of(record)),
+                       record.contains("out_of_memory") ? " (out of memory)" : "",
+                       duration_text(number_field(record, "duration_ns")));
+}
+
 std::string body_text(const std::string& event, const Json& record) {
     if (event == "decision") {
         return decision_text(record);
@@ -96,7 +112,16 @@ std::string body_text(const std::string& event, const Json& record) {
                            repeated == 0 ? "" : fmt::format(" (and {} times more)", repeated));
     }
     if (event == "exec") {
-        return shown_list(record, "argv") + also("as ", shown(record, "user"));
+        return shown_list(record, "argv") + also("as ", shown(record, "user")) +
+               also("in ", shown(record, "working_directory"));
+    }
+    if (event == "exec_ended") {
+        return exec_ended_text(record);
+    }
+    if (event == "counted") {
+        return fmt::format("a flood: {} more denials, {} more connections, {} more questions",
+                           number_field(record, "denials"), number_field(record, "connections"),
+                           number_field(record, "questions"));
     }
     if (event == "started") {
         return fmt::format("image {}, policy {}: {}", shown(record, "image"),
@@ -104,11 +129,7 @@ std::string body_text(const std::string& event, const Json& record) {
                            shown_list(record, "command"));
     }
     if (event == "ended") {
-        const auto status = record.find("status");
-        return fmt::format(
-            "status {}{}",
-            status != record.end() && status->is_number_integer() ? status->get<int64_t>() : 0,
-            also("", shown(record, "reason")));
+        return fmt::format("status {}{}", status_of(record), also("", shown(record, "reason")));
     }
     if (event == "proxy") {
         return fmt::format("{} {}", shown(record, "process"), shown(record, "change"));
@@ -157,7 +178,8 @@ std::string record_text(const nlohmann::json& record, Colour colour) {
     while (!line.empty() && line.back() == ' ') {
         line.pop_back();
     }
-    const bool attention = verdict == "deny" || verdict == "asked_deny" || event == "lost";
+    const bool attention =
+        verdict == "deny" || verdict == "asked_deny" || event == "lost" || event == "counted";
     return colour == Colour::on && attention ? "\x1b[31m" + line + "\x1b[0m" : line;
 }
 
