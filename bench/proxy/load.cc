@@ -11,6 +11,7 @@
 #include <charconv>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/sys.h"
@@ -174,17 +175,22 @@ Result<std::unique_ptr<LoadConnections>> LoadConnections::open(const LoadTarget&
             return fail_errno("epoll_ctl");
         }
         made->connections_.push_back(std::move(connection));
+        bool first = true;
+        ANCHORHOLD_TRY(made->drive(std::span(made->connections_).last(1), request,
+                                   [&first](uint64_t) { return std::exchange(first, false); }));
     }
+    // All at once too: proxies that share connections upstream make as many as are needed.
     ANCHORHOLD_TRY(made->run_once(request));
     return made;
 }
 
-Result<LoadResult> LoadConnections::drive(const std::string& request,
+Result<LoadResult> LoadConnections::drive(std::span<const std::unique_ptr<Connection>> connections,
+                                          const std::string& request,
                                           std::function<bool(uint64_t now_ns)> another) {
     LoadResult result;
     const uint64_t begun = now_ns();
     size_t busy = 0;
-    for (const auto& connection : connections_) {
+    for (const auto& connection : connections) {
         if (another(begun)) {
             connection->begin(request, now_ns());
             ANCHORHOLD_TRY(connection->send());
@@ -226,12 +232,13 @@ Result<LoadResult> LoadConnections::run(const std::string& request,
     const uint64_t end =
         now_ns() +
         static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
-    return drive(request, [end](uint64_t now) { return now < end; });
+    return drive(connections_, request, [end](uint64_t now) { return now < end; });
 }
 
 Result<LoadResult> LoadConnections::run_once(const std::string& request) {
     size_t left = connections_.size();
-    return drive(request, [left](uint64_t) mutable { return left > 0 && left-- > 0; });
+    return drive(connections_, request,
+                 [left](uint64_t) mutable { return left > 0 && left-- > 0; });
 }
 
 }  // namespace anchorhold::bench

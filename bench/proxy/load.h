@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,8 @@ class LoadConnections {
   private:
     struct Connection;
     LoadConnections();
-    Result<LoadResult> drive(const std::string& request,
+    Result<LoadResult> drive(std::span<const std::unique_ptr<Connection>> connections,
+                             const std::string& request,
                              std::function<bool(uint64_t now_ns)> another);
     OwnFd epoll_;
     std::vector<std::unique_ptr<Connection>> connections_;
