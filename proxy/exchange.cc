@@ -437,7 +437,7 @@ void Exchange::finish(std::string_view error) {
     for (std::string& name : s.minted) {
         ended.add_minted(std::move(name));
     }
-    s.window.supervisor.record(std::move(event));
+    s.window.supervisor.note(std::move(event));
 }
 
 Denial Exchange::refuse(Reason reason, std::string_view detail) {

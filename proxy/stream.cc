@@ -104,7 +104,7 @@ class Stream {
         closed.set_bytes_to_guest(connection_.bytes_to_guest);
         closed.set_duration_ns(nanoseconds_since(begun));
         closed.set_error(error.substr(0, 512));
-        window_.supervisor.record(std::move(event));
+        window_.supervisor.note(std::move(event));
     }
 
   private:

@@ -13,11 +13,15 @@ constexpr size_t kMaxBatch =
     kMaxPacketSize - 64;  // room for the sequence and the field's own bytes
 // Events that wait for a supervisor that does not read. Beyond this the window stops admitting.
 constexpr size_t kMaxPackets = 4096;
+constexpr std::chrono::milliseconds kLongestDelay(2);
 
 }  // namespace
 
 SupervisorLink::SupervisorLink(asio::io_context& context, OwnFd control, Handlers handlers)
-    : context_(context), channel_(context, std::move(control)), handlers_(std::move(handlers)) {
+    : context_(context),
+      channel_(context, std::move(control)),
+      handlers_(std::move(handlers)),
+      late_(context) {
     asio::co_spawn(context_, receive(), asio::detached);
 }
 
@@ -31,6 +35,17 @@ void SupervisorLink::close_batch() {
 }
 
 uint64_t SupervisorLink::record(proto::AuditEvent event) {
+    const uint64_t sequence = add(std::move(event));
+    schedule_flush();
+    return sequence;
+}
+
+void SupervisorLink::note(proto::AuditEvent event) {
+    add(std::move(event));
+    schedule_late_flush();
+}
+
+uint64_t SupervisorLink::add(proto::AuditEvent event) {
     const size_t size = event.ByteSizeLong() + 4;
     if (batch_size_ + size > kMaxBatch) {
         close_batch();
@@ -40,8 +55,6 @@ uint64_t SupervisorLink::record(proto::AuditEvent event) {
     const uint64_t sequence = next_sequence_++;
     if (packets_.size() > kMaxPackets) {
         lose();
-    } else {
-        schedule_flush();
     }
     return sequence;
 }
@@ -99,6 +112,22 @@ void SupervisorLink::schedule_flush() {
     }
 }
 
+void SupervisorLink::schedule_late_flush() {
+    if (late_armed_ || flushing_ || lost_) {
+        return;
+    }
+    late_armed_ = true;
+    late_.expires_after(kLongestDelay);
+    late_.async_wait([this](const boost::system::error_code& cancelled) {
+        if (!cancelled) {
+            late_armed_ = false;
+            if (batch_.events_size() > 0) {
+                schedule_flush();
+            }
+        }
+    });
+}
+
 asio::awaitable<void> SupervisorLink::flush() {
     // Whatever else runs in this turn of the loop joins the batch.
     co_await asio::post(context_, asio::use_awaitable);
@@ -124,6 +153,9 @@ asio::awaitable<void> SupervisorLink::flush() {
 }
 
 asio::awaitable<void> SupervisorLink::sent() {
+    if (batch_.events_size() > 0) {
+        schedule_flush();
+    }
     if (flushing_ && !lost_) {
         sent_ = Wake<bool>::create();
         co_await sent_->wait();
