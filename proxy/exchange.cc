@@ -316,7 +316,8 @@ asio::awaitable<std::optional<Denial>> Exchange::admit(std::string& body, bool w
         s.head.fields.push_back({"accept-encoding", "identity"});
     }
     const uint64_t sequence = s.record(verdict, Reason::none, {});
-    if (!co_await s.window.supervisor.written(sequence)) {
+    const bool written = co_await s.window.supervisor.written(sequence);
+    if (!written) {
         wipe(s.head);
         s.finished = true;
         co_return s.denial(Reason::unavailable, "the audit trail cannot be written");

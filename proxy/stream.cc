@@ -207,7 +207,8 @@ void Stream::deny(Reason reason, std::string_view detail, const proto::Rule* rul
 
 asio::awaitable<std::string> Stream::open(Deadline& deadline) {
     const uint64_t opened = record_opened();
-    if (!co_await window_.supervisor.written(opened)) {
+    const bool written = co_await window_.supervisor.written(opened);
+    if (!written) {
         plain_->reset();
         co_return "the audit trail cannot be written";
     }
@@ -222,7 +223,8 @@ asio::awaitable<std::string> Stream::open(Deadline& deadline) {
         deadline.disarm();
         co_return co_await serve_raw(proto::TCP);
     }
-    if (!co_await peek()) {
+    const bool said_something = co_await peek();
+    if (!said_something) {
         co_return "the guest sent nothing";
     }
     if (static_cast<uint8_t>(first_.front()) == kTlsHandshake) {
@@ -265,7 +267,8 @@ asio::awaitable<std::string> Stream::serve_raw(proto::Protocol protocol) {
     proto::RequestDecided event = decision_event(decision.rule);
     event.set_verdict(verdict);
     const uint64_t decided = record_decision(std::move(event));
-    if (!co_await window_.supervisor.written(decided)) {
+    const bool written = co_await window_.supervisor.written(decided);
+    if (!written) {
         plain_->reset();
         co_return "the audit trail cannot be written";
     }

@@ -37,21 +37,22 @@ class Wake : public std::enable_shared_from_this<Wake<Value>> {
         if (told_) {
             co_return std::move(*std::exchange(told_, nullptr));
         }
-        co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Value)>(
-            [self](auto handler) {
-                auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-                if (auto slot = asio::get_associated_cancellation_slot(*shared);
-                    slot.is_connected()) {
-                    slot.assign([self](asio::cancellation_type) { self->tell(Value()); });
-                }
-                self->resume_ = [shared](Value value) {
-                    const auto executor = asio::get_associated_executor(*shared);
-                    asio::post(executor, [shared, held = std::move(value)]() mutable {
-                        std::move (*shared)(std::move(held));
-                    });
-                };
-            },
-            asio::use_awaitable);
+        // In a variable: g++ 12 destroys a temporary with members twice when it stands in co_await.
+        auto begin = [self](auto handler) {
+            auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+            if (auto slot = asio::get_associated_cancellation_slot(*shared); slot.is_connected()) {
+                slot.assign([self](asio::cancellation_type) { self->tell(Value()); });
+            }
+            self->resume_ = [shared](Value value) {
+                const auto executor = asio::get_associated_executor(*shared);
+                asio::post(executor, [shared, held = std::move(value)]() mutable {
+                    std::move (*shared)(std::move(held));
+                });
+            };
+        };
+        auto told = asio::async_initiate<const asio::use_awaitable_t<>, void(Value)>(
+            std::move(begin), asio::use_awaitable);
+        co_return co_await std::move(told);
     }
 
   private:

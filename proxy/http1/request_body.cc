@@ -81,7 +81,8 @@ asio::awaitable<void> Relay::pump_body(Exchange& exchange, BodyReader& body, boo
         std::string end = "0\r\n";
         append_fields(end, body.trailers());
         end += "\r\n";
-        pump->failed = !co_await write_all(*upstream_.stream, as_bytes(end));
+        const Status sent = co_await write_all(*upstream_.stream, as_bytes(end));
+        pump->failed = !sent;
     }
     pump->done = !pump->failed;
     if (pump->failed) {
