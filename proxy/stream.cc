@@ -374,7 +374,13 @@ asio::awaitable<std::string> Stream::serve_https(const ClientHello& hello, Deadl
         upstream = co_await connect_upstream(window_, connection_, offered);
     }
     const bool only_h2 = offers("h2") && !offers("http/1.1");
-    const bool h2 = upstream.stream != nullptr ? upstream.alpn == "h2" : only_h2;
+    const bool h2 = only_h2 || upstream.alpn == "h2";
+    if (h2 && upstream.stream != nullptr && upstream.alpn != "h2") {
+        // Nothing is translated from one version to another.
+        upstream.stream.reset();
+        upstream.reason = Reason::unreachable;
+        upstream.detail = "the upstream does not speak HTTP/2, and the guest speaks nothing else";
+    }
     const std::string alpn = h2 ? "h2" : offers("http/1.1") ? "http/1.1" : "";
     auto session = window_.parts.guest_tls.session(connection_.name(), alpn);
     if (!session) {
@@ -397,6 +403,14 @@ asio::awaitable<std::string> Stream::serve_https(const ClientHello& hello, Deadl
         ExchangeGates gates(window_, connection_);
         const Status relayed = co_await http2::relay_http2(**guest, *upstream.stream, gates);
         error = relayed ? "" : relayed.error().message;
+    } else if (h2) {
+        ExchangeGates gates(window_, connection_);
+        const Reason reason =
+            upstream.reason == Reason::none ? Reason::unavailable : upstream.reason;
+        std::string detail = upstream.detail;
+        const Status answered =
+            co_await http2::answer_http2(**guest, gates, reason, std::move(detail));
+        error = answered ? "" : answered.error().message;
     } else {
         error = co_await http1::relay_http1(window_, connection_, **guest, std::move(upstream));
     }

@@ -358,6 +358,11 @@ void Placement::add_missing_headers() {
             continue;
         }
         const BoundSecret& bound_secret = index_.of(binding);
+        // Several headers for one secret are alternatives: it goes where the guest offered it, else
+        // into the first.
+        if (std::ranges::find(used_, bound_secret.secret->name) != used_.end()) {
+            continue;
+        }
         headers_.push_back(
             {binding->header(), header_value(bound_secret, *bound_secret.secret, "")});
         use(binding, *bound_secret.secret);

@@ -33,6 +33,11 @@ Bridge::Bridge(RequestGates& gates, const Limits& limits, const Clock& clock)
 
 Bridge::~Bridge() = default;
 
+void Bridge::do_without_upstream(policy::Reason reason, std::string detail) {
+    no_upstream_ = {reason, std::move(detail)};
+    upstream_.gone = true;
+}
+
 void Bridge::receive(Leg leg, std::span<const std::byte> bytes) {
     Side& from = side(leg);
     if (from.gone) {
@@ -121,8 +126,8 @@ bool Bridge::finished() const {
     if (guest_.gone) {
         return true;
     }
-    const bool ending =
-        guest_.leaving || upstream_.gone || upstream_.leaving || no_new_streams_ || failed_;
+    const bool ending = guest_.leaving || (upstream_.gone && !no_upstream_) || upstream_.leaving ||
+                        no_new_streams_ || failed_;
     return ending && streams_.empty() && nghttp2_session_want_write(guest_.session->get()) == 0;
 }
 

@@ -8,6 +8,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,10 @@ class Bridge {
     ~Bridge();
     Bridge(const Bridge&) = delete;
     Bridge& operator=(const Bridge&) = delete;
+
+    // There is no upstream, and none will come: admitted requests are answered with this failure.
+    // Call it first.
+    void do_without_upstream(policy::Reason reason, std::string detail);
 
     // Bytes that came on a leg. Afterwards admissions may be due and both legs may have bytes to
     // send.
@@ -66,6 +71,11 @@ class Bridge {
         bool leaving = false;        // GOAWAY came from it
         std::string* out = nullptr;  // while produce() runs
         std::string breach;          // what nghttp2 last called invalid
+    };
+
+    struct Absence {
+        policy::Reason reason;
+        std::string detail;
     };
 
     Side& side(Leg leg) { return leg == Leg::guest ? guest_ : upstream_; }
@@ -136,6 +146,7 @@ class Bridge {
     bool no_new_streams_ = false;
     bool failed_ = false;  // the guest's session was terminated for a breach
     std::string error_;
+    std::optional<Absence> no_upstream_;
 };
 
 }  // namespace anchorhold::proxy::http2

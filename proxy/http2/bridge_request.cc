@@ -169,7 +169,9 @@ void Bridge::start_ready() {
             return;
         }
         ready_.pop_front();
-        if (wanted && lost) {
+        if (wanted && no_upstream_) {
+            refuse(*found->second, no_upstream_->reason, no_upstream_->detail);
+        } else if (wanted && lost) {
             break_off(*found->second, NGHTTP2_REFUSED_STREAM,
                       "the upstream closed the connection before the request was sent");
         } else if (wanted) {

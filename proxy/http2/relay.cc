@@ -26,17 +26,24 @@ constexpr unsigned kReadsInARow = 16;
 
 class Relay {
   public:
-    Relay(asio::any_io_executor executor, Duplex& guest, Duplex& upstream, RequestGates& gates,
+    // A null upstream: there is none, and the bridge was not told yet.
+    Relay(asio::any_io_executor executor, Duplex& guest, Duplex* upstream, RequestGates& gates,
           const Limits& limits)
         : executor_(std::move(executor)),
           bridge_(gates, limits, steady_clock()),
-          guest_{Leg::guest, guest, {}},
+          guest_{Leg::guest, &guest, {}},
           upstream_{Leg::upstream, upstream, {}},
           settled_(executor_, asio::steady_timer::time_point::max()) {}
 
+    void do_without_upstream(policy::Reason reason, std::string detail) {
+        bridge_.do_without_upstream(reason, std::move(detail));
+    }
+
     asio::awaitable<Status> run() {
         flush();
-        spawn(read(upstream_));
+        if (upstream_.stream != nullptr) {
+            spawn(read(upstream_));
+        }
         co_await read(guest_);
         while (running_ > 0) {
             boost::system::error_code ignored;
@@ -51,7 +58,7 @@ class Relay {
   private:
     struct End {
         Leg leg;
-        Duplex& stream;
+        Duplex* stream;
         std::string unsent;    // what the peer has not taken yet
         size_t sent = 0;       // of it
         bool writing = false;  // a writer waits for the peer
@@ -89,7 +96,7 @@ asio::awaitable<void> Relay::read(End& end) {
     while (!ended_ && !bridge_.over(end.leg)) {
         // Shared by all connections of the thread: it is done with before the next wait.
         thread_local std::array<std::byte, kReadSize> buffer;
-        const IoResult result = end.stream.try_read(buffer);
+        const IoResult result = end.stream->try_read(buffer);
         switch (result.kind) {
             case IoResult::Kind::bytes:
                 bridge_.receive(end.leg, std::span(buffer).first(result.count));
@@ -102,10 +109,10 @@ asio::awaitable<void> Relay::read(End& end) {
                 break;
             case IoResult::Kind::want_read:
                 in_a_row = 0;
-                co_await end.stream.wait_readable();
+                co_await end.stream->wait_readable();
                 break;
             case IoResult::Kind::want_write:
-                co_await end.stream.wait_writable();
+                co_await end.stream->wait_writable();
                 break;
             case IoResult::Kind::end:
             case IoResult::Kind::failed:
@@ -167,8 +174,10 @@ void Relay::flush() {
     if (!ended_ && bridge_.finished() && (!guest_.writing || bridge_.lost(Leg::guest))) {
         ended_ = true;
         for (End* end : {&guest_, &upstream_}) {
-            end->stream.finish_writing();
-            end->stream.cancel();
+            if (end->stream != nullptr) {
+                end->stream->finish_writing();
+                end->stream->cancel();
+            }
         }
     }
 }
@@ -200,7 +209,7 @@ bool Relay::push(End& end) {
 bool Relay::send(End& end) {
     while (end.sent < end.unsent.size()) {
         const auto left = std::as_bytes(std::span(end.unsent)).subspan(end.sent);
-        const IoResult result = end.stream.try_write(left);
+        const IoResult result = end.stream->try_write(left);
         switch (result.kind) {
             case IoResult::Kind::bytes:
                 end.sent += result.count;
@@ -220,7 +229,7 @@ bool Relay::send(End& end) {
 
 asio::awaitable<void> Relay::write(End& end) {
     while (!ended_ && !send(end)) {
-        co_await end.stream.wait_writable();
+        co_await end.stream->wait_writable();
     }
     std::string().swap(end.unsent);
     end.writing = false;
@@ -232,7 +241,14 @@ asio::awaitable<void> Relay::write(End& end) {
 
 asio::awaitable<Status> relay_http2(Duplex& guest, Duplex& upstream, RequestGates& gates,
                                     Limits limits) {
-    Relay relay(co_await asio::this_coro::executor, guest, upstream, gates, limits);
+    Relay relay(co_await asio::this_coro::executor, guest, &upstream, gates, limits);
+    co_return co_await relay.run();
+}
+
+asio::awaitable<Status> answer_http2(Duplex& guest, RequestGates& gates, policy::Reason reason,
+                                     std::string detail, Limits limits) {
+    Relay relay(co_await asio::this_coro::executor, guest, nullptr, gates, limits);
+    relay.do_without_upstream(reason, std::move(detail));
     co_return co_await relay.run();
 }
 

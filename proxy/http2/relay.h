@@ -32,4 +32,9 @@ struct Limits {
 asio::awaitable<Status> relay_http2(Duplex& guest, Duplex& upstream, RequestGates& gates,
                                     Limits limits = {});
 
+// The same where there is no upstream to speak to: what the gates admit is answered with their
+// failed(reason, detail).
+asio::awaitable<Status> answer_http2(Duplex& guest, RequestGates& gates, policy::Reason reason,
+                                     std::string detail, Limits limits = {});
+
 }  // namespace anchorhold::proxy::http2

@@ -52,6 +52,20 @@ TEST(Http2RelayEnds, answer_before_the_request_has_ended_is_delivered_whole) {
     EXPECT_EQ(rig.client->stream(id).close_code, NGHTTP2_NO_ERROR);
 }
 
+TEST(Http2RelayEnds, without_an_upstream_every_request_is_answered_and_the_connection_stays) {
+    RelayRig rig({.no_upstream = "nobody is there"});
+    for (int i = 0; i < 3; ++i) {
+        const int32_t id = rig.client->request(post_head("/"), {.bytes = "a body"});
+        ASSERT_TRUE(rig.run_until([&] { return rig.client->stream(id).closed; }));
+        EXPECT_EQ(rig.client->stream(id).field(":status"), "502");
+        EXPECT_TRUE(rig.client->stream(id).ended);
+    }
+    EXPECT_FALSE(rig.ended.has_value());
+    EXPECT_EQ(rig.window.live, 0U);
+    EXPECT_TRUE(rig.server->streams().empty());
+    EXPECT_TRUE(rig.hang_up());
+}
+
 TEST(Http2RelayEnds, upstream_goaway_lets_streams_finish_and_tells_the_guest) {
     RelayRig rig;
     const int32_t id = rig.client->get("/");

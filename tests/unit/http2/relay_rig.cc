@@ -32,8 +32,11 @@ RelayRig::RelayRig(Options options) {
                                       std::move(options.server));
     guest_ = std::make_unique<fakes::SocketDuplex>(context_, std::move(guest->second));
     upstream_ = std::make_unique<fakes::SocketDuplex>(context_, std::move(upstream->second));
-    boost::asio::co_spawn(context_,
-                          proxy::http2::relay_http2(*guest_, *upstream_, gates_, options.limits),
+    auto relay = options.no_upstream.empty()
+                     ? proxy::http2::relay_http2(*guest_, *upstream_, gates_, options.limits)
+                     : proxy::http2::answer_http2(*guest_, gates_, policy::Reason::unreachable,
+                                                  options.no_upstream, options.limits);
+    boost::asio::co_spawn(context_, std::move(relay),
                           [this](const std::exception_ptr& failure, Status status) {
                               ANCHORHOLD_CHECK(failure == nullptr);
                               ended = std::move(status);
