@@ -48,6 +48,21 @@ TEST_F(CredentialsTest, header_of_any_name_and_other_fields_kept) {
     EXPECT_FALSE(outcome.use->new_content_length());
 }
 
+TEST_F(CredentialsTest, two_headers_of_one_secret_are_alternatives) {
+    bind_header("token", "x-api-key", "");
+    bind_header("token", "authorization", "Bearer {}");
+    const Outcome old_style = request({.fields = {{"x-api-key", kHeld}}});
+    EXPECT_EQ(old_style.header("x-api-key"), kSecret);
+    EXPECT_EQ(old_style.header("authorization"), "");
+    const Outcome new_style = request({.fields = {{"authorization", "Bearer " + kHeld}}});
+    EXPECT_EQ(new_style.header("authorization"), "Bearer " + kSecret);
+    EXPECT_EQ(new_style.header("x-api-key"), "");
+    const Outcome without = request({});
+    EXPECT_EQ(without.header("x-api-key"), kSecret);
+    EXPECT_EQ(without.header("authorization"), "");
+    EXPECT_EQ(without.use->used(), std::vector<std::string>{"token"});
+}
+
 TEST_F(CredentialsTest, basic_takes_the_bindings_user_or_the_guests) {
     proto::Binding& binding = bind_header("token", "authorization", "");
     binding.set_basic(true);

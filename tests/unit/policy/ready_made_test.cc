@@ -39,11 +39,11 @@ void check(const std::vector<std::string>& names, std::initializer_list<Case> ca
 }
 
 TEST(ready_made, anthropic) {
-    check({"anthropic"}, {{"POST https://api.anthropic.com/v1/messages", kAllow, 1},
-                          {"POST https://api.anthropic.com/v1/messages?beta=true", kAllow, 1},
-                          {"POST https://api.anthropic.com/v1/messages/count_tokens", kAllow, 1},
-                          {"GET https://api.anthropic.com/v1/models", kAllow, 1},
-                          {"GET https://api.anthropic.com/v1/models/x", kAllow, 1},
+    check({"anthropic"}, {{"POST https://api.anthropic.com/v1/messages", kAllow, 2},
+                          {"POST https://api.anthropic.com/v1/messages?beta=true", kAllow, 2},
+                          {"POST https://api.anthropic.com/v1/messages/count_tokens", kAllow, 2},
+                          {"GET https://api.anthropic.com/v1/models", kAllow, 2},
+                          {"GET https://api.anthropic.com/v1/models/x", kAllow, 2},
                           {"GET https://api.anthropic.com/v1/messages", kDeny},
                           {"POST https://api.anthropic.com/v1/files", kDeny},
                           {"GET https://api.anthropic.com/v1/organizations/api_keys", kDeny},
