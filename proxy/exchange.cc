@@ -324,8 +324,7 @@ asio::awaitable<std::optional<Denial>> Exchange::admit(std::string& body, bool w
     }
     s.admitted = true;
     if (const auto over = s.count_out(body.size())) {
-        s.finished = true;
-        co_return s.denial(Reason::limit, *over);
+        co_return s.deny(Reason::limit, *over);
     }
     co_return std::nullopt;
 }
@@ -344,7 +343,7 @@ std::optional<uint64_t> Exchange::new_content_length() const {
 
 std::optional<Denial> Exchange::request_body(std::string& piece) {
     if (const auto over = state_->count_out(piece.size())) {
-        return state_->denial(Reason::limit, *over);
+        return state_->deny_admitted(Reason::limit, *over);
     }
     if (state_->decision.max_request_bytes != 0 &&
         state_->bytes_out > state_->decision.max_request_bytes) {
@@ -387,7 +386,7 @@ bool Exchange::answer_passes() const {
 
 std::optional<Denial> Exchange::answer_bytes(size_t count) {
     if (const auto over = state_->count_in(count)) {
-        return state_->denial(Reason::limit, *over);
+        return state_->deny_admitted(Reason::limit, *over);
     }
     if (state_->decision.max_response_bytes != 0 &&
         state_->bytes_in > state_->decision.max_response_bytes) {

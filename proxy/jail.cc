@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -97,6 +98,9 @@ std::vector<sock_filter> make_filter() {
     return filter;
 }
 
+// For the store of secrets: what a user may lock on most hosts.
+constexpr rlim_t kLockedWithoutRoot = rlim_t{8} << 20;
+
 // An empty tmpfs, read-only, as the only mount.
 Status enter_empty_root() {
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) {
@@ -128,7 +132,6 @@ Status drop_capabilities() {
         }
     }
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    // Nothing: a proxy locks no more memory than RLIMIT_MEMLOCK allows anybody.
     __user_cap_data_struct none[2] = {};
     if (::syscall(SYS_capset, &header, none) < 0) {
         return fail_errno("capset");
@@ -148,18 +151,32 @@ Status limit(int resource, rlim_t most, const char* name) {
 Status enter_empty_namespaces() {
     const bool root = ::geteuid() == 0;
     const int kinds = CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
-    ANCHORHOLD_TRY(limit(RLIMIT_MEMLOCK, rlim_t{8} << 20, "RLIMIT_MEMLOCK"));
+    // Root of a container may not be allowed to; it then locks what a user locks.
+    if (!root || !limit(RLIMIT_MEMLOCK, RLIM_INFINITY, "RLIMIT_MEMLOCK")) {
+        ANCHORHOLD_TRY(limit(RLIMIT_MEMLOCK, kLockedWithoutRoot, "RLIMIT_MEMLOCK"));
+    }
     if (::unshare(root ? kinds : kinds | CLONE_NEWUSER) == 0) {
         ANCHORHOLD_TRY(enter_empty_root());
+        ANCHORHOLD_TRY(drop_capabilities());
     } else if (root) {
         return fail_errno("unshare");
-    }
-    if (root) {
-        ANCHORHOLD_TRY(drop_capabilities());
     }
     ANCHORHOLD_TRY(limit(RLIMIT_CORE, 0, "RLIMIT_CORE"));
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
         return fail_errno("prctl", "PR_SET_NO_NEW_PRIVS");
+    }
+    return {};
+}
+
+Status lock_memory() {
+    rlimit allowed{};
+    if (::getrlimit(RLIMIT_MEMLOCK, &allowed) < 0) {
+        return fail_errno("getrlimit", "RLIMIT_MEMLOCK");
+    }
+    // As pages are touched: what no one uses stays where it is.
+    if (allowed.rlim_cur == RLIM_INFINITY &&
+        ::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0) {
+        return fail_errno("mlockall");
     }
     return {};
 }

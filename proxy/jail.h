@@ -12,7 +12,12 @@ namespace anchorhold::proxy {
 // without them.
 Status enter_empty_namespaces();
 
-// Last, in each proxy: not dumpable, memory limits, and a seccomp filter of the calls in jail.cc;
+// First, in each proxy, before it reads a secret: nothing of it is ever swapped out. Only where the
+// zygote was started as root: the limit of anybody else is too small for a whole process, and
+// nothing happens; the store of secrets is locked in any case.
+Status lock_memory();
+
+// Last, in each proxy: not dumpable, and a seccomp filter of the calls in jail.cc;
 // anything else ends the process.
 Status install_filter();
 

@@ -83,6 +83,7 @@ asio::awaitable<void> leave_when_idle(Window& window, std::chrono::seconds perio
 }
 
 Status serve(ProxyDescriptors descriptors, X509_STORE* trust) {
+    ANCHORHOLD_TRY(lock_memory());
     ReadSetup setup = ANCHORHOLD_TRY(read_setup(descriptors.setup.get()));
     descriptors.setup.reset();
     const std::chrono::seconds idle_exit(setup.message.idle_exit_seconds());
