@@ -1,6 +1,7 @@
 // One way to make a certificate, whoever signs it.
 #include "x509/certificate.h"
 
+#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
@@ -68,6 +69,23 @@ Result<OwnCertificate> sign_certificate(const CertificateRequest& request, X509*
         return fail_openssl("X509_sign");
     }
     return made;
+}
+
+Result<OwnKey> parse_private_key(std::string_view pem) {
+    const OwnBio text(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+    unsigned char* der = nullptr;
+    long size = 0;
+    if (!text || PEM_bytes_read_bio_secmem(&der, &size, nullptr, PEM_STRING_PKCS8INF, text.get(),
+                                           nullptr, nullptr) != 1) {
+        return fail_openssl("a private key in PEM");
+    }
+    const unsigned char* at = der;
+    OwnKey key(d2i_AutoPrivateKey(nullptr, &at, size));
+    OPENSSL_secure_clear_free(der, static_cast<size_t>(size));
+    if (!key) {
+        return fail_openssl("a private key in PEM");
+    }
+    return key;
 }
 
 }  // namespace anchorhold::x509

@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "x509/owners.h"
@@ -26,5 +27,9 @@ struct CertificateRequest {
 // signs itself, and `issuer_key` is then the request's own.
 Result<OwnCertificate> sign_certificate(const CertificateRequest& request, X509* issuer,
                                         EVP_PKEY* issuer_key);
+
+// An unencrypted PKCS#8 key in PEM (RFC 7468 §10). Where OpenSSL's secure heap is set up nothing of
+// the key stays elsewhere; the text is the caller's to wipe.
+Result<OwnKey> parse_private_key(std::string_view pem);
 
 }  // namespace anchorhold::x509

@@ -25,7 +25,7 @@ namespace anchorhold::supervisor {
 
 namespace {
 
-constexpr auto kCommandTime = std::chrono::seconds(60);
+constexpr auto kFileTime = std::chrono::seconds(60);
 
 // Without the line ends that editors and programs put after it.
 void trim(SecretValue& value) {
@@ -34,7 +34,7 @@ void trim(SecretValue& value) {
     value.size = last == std::string_view::npos ? 0 : last + 1;
 }
 
-// Waits no longer than `deadline` for more of a pipe.
+// Waits no longer than `deadline` for more of a pipe, or for the end behind a pidfd.
 bool readable(int fd, std::chrono::steady_clock::time_point deadline) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         deadline - std::chrono::steady_clock::now());
@@ -48,7 +48,7 @@ Result<SecretValue> read_value(int fd, const std::string& what,
     const std::span<char> bytes = value.memory.bytes();
     for (;;) {
         if (!readable(fd, deadline)) {
-            return fail(what + ": no answer within a minute");
+            return fail(what + ": no answer in time");
         }
         const auto read =
             ANCHORHOLD_TRY(sys::read_some(fd, std::as_writable_bytes(bytes.subspan(value.size))));
@@ -79,13 +79,13 @@ Result<SecretValue> fetch_from(const EnvironmentSource& source) {
 
 Result<SecretValue> read_file(const std::string& path) {
     const OwnFd file = ANCHORHOLD_TRY(sys::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
-    return read_value(file.get(), path, std::chrono::steady_clock::now() + kCommandTime);
+    return read_value(file.get(), path, std::chrono::steady_clock::now() + kFileTime);
 }
 
 Result<SecretValue> fetch_from(const FileSource& source) {
     const OwnFd file = ANCHORHOLD_TRY(sys::open(source.path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
     ANCHORHOLD_TRY(check_private_file(file.get(), source.path));
-    return read_value(file.get(), source.path, std::chrono::steady_clock::now() + kCommandTime);
+    return read_value(file.get(), source.path, std::chrono::steady_clock::now() + kFileTime);
 }
 
 // Where the name has no slash, the first executable of that name in $PATH.
@@ -124,13 +124,18 @@ Result<SecretValue> fetch_from(const CommandSource& source) {
         return tl::unexpected(child.error().within(what));
     }
     output.write_end.reset();
-    auto value =
-        read_value(output.read_end.get(), what, std::chrono::steady_clock::now() + kCommandTime);
+    const auto deadline = std::chrono::steady_clock::now() + source.patience;
+    auto value = read_value(output.read_end.get(), what, deadline);
     output.read_end.reset();
-    if (!value) {
+    // One that has said its value and stays is as late as one that says nothing.
+    const bool ended = value && readable(child->pidfd(), deadline);
+    if (!ended) {
         (void)child->signal(SIGKILL);
     }
     const ExitStatus status = ANCHORHOLD_TRY(child->wait());
+    if (value && !ended) {
+        return fail(what + ": it did not end within its time");
+    }
     if (status.signal == 0 && status.code != 0) {
         return fail(what + ": it ended with status " + std::to_string(status.code));
     }

@@ -1,6 +1,7 @@
 // Where a secret's value comes from, and fetching it straight into locked memory.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,9 +32,11 @@ struct EnvironmentSource {
 struct FileSource {
     std::string path;
 };
-// The standard output of a program, run each time without a shell. It has a minute.
+// The standard output of a program, at most kMaxSecret, run each time without a shell. One that has
+// not ended in time is killed.
 struct CommandSource {
     std::vector<std::string> arguments;
+    std::chrono::milliseconds patience = std::chrono::minutes(1);
 };
 // A file in $CREDENTIALS_DIRECTORY (systemd.exec(5), "Credentials").
 struct SystemdSource {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/sys.h"
+#include "proxy/credentials/locked_memory.h"
 #include "x509/certificate.h"
 
 namespace anchorhold::supervisor {
@@ -24,6 +25,7 @@ using x509::OwnBio;
 using x509::OwnCertificate;
 using x509::OwnKey;
 
+constexpr size_t kMaxKeyText = 4000;
 constexpr const char* kWhat = "the installation's root certificate";
 
 struct Signed {
@@ -62,6 +64,24 @@ std::string bio_text(BIO* bio) {
     char* data = nullptr;
     const long size = BIO_get_mem_data(bio, &data);
     return {data, static_cast<size_t>(size)};
+}
+
+Result<OwnKey> read_key(const std::string& path) {
+    const proxy::LockedMemory text = ANCHORHOLD_TRY(proxy::LockedMemory::allocate(kMaxKeyText));
+    const OwnFd file = ANCHORHOLD_TRY(sys::open(path, O_RDONLY));
+    size_t size = 0;
+    for (size_t got = 1; got > 0; size += got) {
+        const auto room = std::as_writable_bytes(text.bytes().subspan(size));
+        if (room.empty()) {
+            return fail(path + ": too long for a key");
+        }
+        got = ANCHORHOLD_TRY(sys::read_some(file.get(), room)).value_or(0);
+    }
+    auto key = x509::parse_private_key({text.bytes().data(), size});
+    if (!key) {
+        return tl::unexpected(key.error().within(path));
+    }
+    return key;
 }
 
 Status write_whole(const std::string& path, const std::string& text, mode_t mode) {
@@ -118,14 +138,11 @@ Result<CertificateAuthority> CertificateAuthority::open(const std::string& folde
     }
     CertificateAuthority authority;
     authority.root_pem_ = ANCHORHOLD_TRY(sys::read_file(certificate_path));
-    std::string key_text = ANCHORHOLD_TRY(sys::read_file(key_path));
     const OwnBio certificate(
         BIO_new_mem_buf(authority.root_pem_.data(), static_cast<int>(authority.root_pem_.size())));
-    const OwnBio key(BIO_new_mem_buf(key_text.data(), static_cast<int>(key_text.size())));
     authority.material_->root.reset(
         PEM_read_bio_X509(certificate.get(), nullptr, nullptr, nullptr));
-    authority.material_->key.reset(PEM_read_bio_PrivateKey(key.get(), nullptr, nullptr, nullptr));
-    ::explicit_bzero(key_text.data(), key_text.size());
+    authority.material_->key = ANCHORHOLD_TRY(read_key(key_path));
     if (!authority.material_->root || !authority.material_->key ||
         X509_check_private_key(authority.material_->root.get(), authority.material_->key.get()) !=
             1) {

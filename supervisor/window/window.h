@@ -1,23 +1,29 @@
 // One sandbox's window, seen from the supervisor: its proxy is forked at the first stream, its
 // events are written down before they are acknowledged, and whatever dies is replaced with the same
-// policy or fails closed.
+// policy; until then nothing passes.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/event_loop.h"
 #include "base/fd.h"
 #include "base/result.h"
 #include "proto/audit.pb.h"
-#include "proto/frame.h"
 #include "proto/policy.pb.h"
 #include "proto/proxy_control.pb.h"
 #include "proxy/credentials/secret_store.h"
 #include "supervisor/audit/audit_log.h"
+#include "supervisor/window/captured_credentials.h"
+#include "supervisor/window/event_writer.h"
+#include "supervisor/window/guest_notices.h"
+#include "supervisor/window/proxy_report.h"
+#include "supervisor/window/restart_pace.h"
 #include "supervisor/window/window_host.h"
 
 namespace anchorhold::supervisor {
@@ -34,12 +40,13 @@ struct WindowSpec {
 class Window {
   public:
     struct Handlers {
-        // Every event that was written.
+        // Every event that was written; floods come as counts (supervisor/audit/event_fold.h).
         std::function<void(const proto::AuditEvent&)> on_event;
-        // A request waits for a person. Call answer() with its id, at once or later.
+        // A request waits for a person. Call answer() with the question's id, at once or later. An
+        // id is never used twice.
         std::function<void(const proto::Question&)> on_question;
-        // The window is shut for good: the log cannot be written, or its parts cannot be started.
-        // One line.
+        // The window is shut for good: the log cannot be written, or no proxy could be started for
+        // half a minute. One line.
         std::function<void(const std::string& why)> on_failure;
     };
 
@@ -53,6 +60,7 @@ class Window {
     OwnFd take_egress_channel() { return std::move(vmm_egress_); }
     OwnFd take_notice_channel() { return std::move(vmm_notices_); }
 
+    // Nothing happens when the question's proxy is gone.
     void answer(uint64_t question, bool allowed);
     // An event of the supervisor's own.
     Status record(proto::AuditEvent event);
@@ -60,8 +68,8 @@ class Window {
     // The host's dialer was replaced: gives the running proxy a channel to the new one.
     void dialer_replaced();
 
-    // The VM is gone: `done` runs when the proxy has said its last (or two seconds later), from the
-    // event loop.
+    // The VM is gone: `done` runs when the proxy has said its last (or two seconds later) and every
+    // count is written, from the event loop.
     void drain(std::function<void()> done);
 
     // Ends the proxy; its last events are read first. The window cannot be used afterwards.
@@ -71,51 +79,70 @@ class Window {
 
   private:
     struct Proxy {
-        uint64_t number = 0;
+        Proxy(uint64_t its_number, ReportCheck its_check)
+            : number(its_number), check(std::move(its_check)) {}
+        const uint64_t number;
+        ReportCheck check;
         pid_t pid = -1;
         OwnFd pidfd;
         OwnFd control;
         bool leaving = false;
+        std::string breach;  // what it reported that no proxy may; empty: nothing
     };
-    struct Notices {
-        OwnFd stream;
-        proto::FrameReader frames{proto::kMaxControlFrame};
-    };
+    enum class Reading { paced, last };
 
-    Window(EventLoop& loop, WindowHost& host, AuditLog& log, WindowSpec spec, Handlers handlers);
+    Window(EventLoop& loop, WindowHost& host, AuditLog& log, WindowSpec spec, Handlers handlers,
+           OwnFd notices);
     void wait_for_stream();
     Status start_proxy();
-    Status send_setup(int pipe);
+    Result<OwnFd> make_setup() const;
     void take_proxy(Result<ForkedProxy> forked);
-    void receive_reports();
-    void handle_report(proto::ProxyReport report, std::vector<proto::AuditEvent>& events);
+    void start_failed(const std::string& why);
+    void lose_proxy(const std::string& change);
+    Status watch_reports();
+    void receive_reports(Reading reading);
+    Status receive_report(std::vector<proto::AuditEvent>& events, uint64_t& sequence, bool& more);
+    void use_report(proto::ProxyReport& report, std::vector<proto::AuditEvent>& events);
+    void ask(proto::Question question);
+    bool write(std::vector<proto::AuditEvent> events);
+    void rest_from_reports();
     void handle_proxy_end();
-    void lose_proxy(std::string change);
-    void end_drain();
+    void kill_proxy();
     void drop_proxy();
-    void accept_notices();
-    void read_notices();
+    void end_drain();
     void shut(const std::string& why);
 
     EventLoop& loop_;
     WindowHost& host_;
-    AuditLog& log_;
     WindowSpec spec_;
     Handlers handlers_;
-    uint64_t number_;
+    const uint64_t number_;
+    const ReportVocabulary vocabulary_;
+    CapturedCredentials captured_;
+    EventWriter writer_;
+    GuestNotices notices_;
     OwnFd egress_;  // our copy of the proxy's end: streams wait in it while there is no proxy
-    OwnFd notices_;
     OwnFd vmm_egress_;
     OwnFd vmm_notices_;
     std::unique_ptr<Proxy> proxy_;
-    std::unique_ptr<Notices> notice_stream_;
-    std::function<void()> drained_;
-    EventLoop::TimerId drain_limit_ = 0;
-    EventLoop::TimerId maintenance_ = 0;
-    void schedule_maintenance();
     uint64_t last_stream_ = 0;
     uint64_t last_request_ = 0;
-    unsigned deaths_ = 0;  // of proxies in a row that wrote no event
+
+    struct OpenQuestion {
+        uint64_t id;  // the proxy's own
+    };
+    std::unordered_map<uint64_t, OpenQuestion> questions_;  // of the running proxy
+    uint64_t last_question_ = 0;
+
+    RestartPace pace_;
+    EventLoop::TimerId restart_ = 0;
+    std::optional<TimePoint> failing_since_;  // no proxy could be started since
+    uint64_t read_in_turn_ = 0;               // events of the current kReadTurn
+    TimePoint read_turn_ends_{};
+    EventLoop::TimerId reading_ = 0;
+
+    std::function<void()> drained_;
+    EventLoop::TimerId drain_limit_ = 0;
     bool shut_ = false;
 };
 

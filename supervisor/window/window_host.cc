@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -33,10 +34,14 @@ std::string how_it_ended(const ExitStatus& status) {
 }  // namespace
 
 WindowHost::WindowHost(EventLoop& loop, CertificateAuthority authority)
-    : loop_(loop), authority_(std::move(authority)) {}
+    : loop_(loop),
+      authority_(std::move(authority)),
+      zygote_{"proxy zygote", RestartPace(loop.clock())},
+      dialer_{"dialer", RestartPace(loop.clock())} {}
 
 WindowHost::~WindowHost() {
     for (const Process* process : {&zygote_, &dialer_}) {
+        loop_.cancel_timer(process->restart);
         loop_.remove(process->control.get());
         loop_.remove(process->child.pidfd());
     }
@@ -77,8 +82,8 @@ Status WindowHost::start_dialer() {
     ANCHORHOLD_TRY(start_process(dialer_));
     proto::DialerCommand command;
     *command.mutable_settings() = settings_;
-    ANCHORHOLD_TRY(loop_.add(dialer_.child.pidfd(), EPOLLIN,
-                             [this](uint32_t) { handle_end(dialer_, "dialer"); }));
+    ANCHORHOLD_TRY(
+        loop_.add(dialer_.child.pidfd(), EPOLLIN, [this](uint32_t) { handle_end(dialer_); }));
     return tell(dialer_, command.SerializeAsString());
 }
 
@@ -93,25 +98,41 @@ Status WindowHost::start_zygote() {
     ANCHORHOLD_TRY(start_process(zygote_));
     ANCHORHOLD_TRY(
         loop_.add(zygote_.control.get(), EPOLLIN, [this](uint32_t) { receive_forked(); }));
-    return loop_.add(zygote_.child.pidfd(), EPOLLIN,
-                     [this](uint32_t) { handle_end(zygote_, "proxy zygote"); });
+    return loop_.add(zygote_.child.pidfd(), EPOLLIN, [this](uint32_t) { handle_end(zygote_); });
 }
 
-void WindowHost::handle_end(Process& process, const char* name) {
+Status WindowHost::start(Process& process) {
+    return &process == &dialer_ ? start_dialer() : start_zygote();
+}
+
+void WindowHost::handle_end(Process& process) {
     loop_.remove(process.child.pidfd());
     loop_.remove(process.control.get());
+    process.control.reset();
     const auto status = process.child.wait();
     const std::string how = status ? how_it_ended(*status) : status.error().message;
+    const Duration wait = process.pace.after_death();
+    if (wait == Duration::zero()) {
+        restart(process, how);
+    } else {
+        process.restart = loop_.add_timer(wait, [this, &process, how] { restart(process, how); });
+    }
     if (&process == &zygote_) {
         for (auto& [sandbox, on_forked] : std::exchange(forking_, {})) {
             on_forked(fail("the proxy zygote ended: " + how));
         }
     }
-    const Status restarted = &process == &dialer_ ? start_dialer() : start_zygote();
-    if (!restarted) {
-        log::error("{}: {}", name, restarted.error().message);
+}
+
+void WindowHost::restart(Process& process, const std::string& how) {
+    process.restart = 0;
+    if (const Status restarted = start(process); !restarted) {
+        log::error("{}: {}", process.name, restarted.error().message);
+        const Duration wait = std::max(process.pace.after_death(), RestartPace::kMost);
+        process.restart = loop_.add_timer(wait, [this, &process, how] { restart(process, how); });
+        return;
     }
-    on_replaced_(name, how);
+    on_replaced_(process.name, how);
 }
 
 Status WindowHost::fork_proxy(ProxyStart start, OnForked on_forked) {

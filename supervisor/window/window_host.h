@@ -16,6 +16,7 @@
 #include "proto/proxy_control.pb.h"
 #include "supervisor/installation.h"
 #include "supervisor/window/certificate_authority.h"
+#include "supervisor/window/restart_pace.h"
 
 namespace anchorhold::supervisor {
 
@@ -34,8 +35,8 @@ struct ForkedProxy {
 };
 
 // Belongs to its event loop's thread. Zygote and dialer are started at once, restarted when they
-// die, and end with this object; a proxy whose zygote died dies with it, so that nothing stays that
-// nobody watches.
+// die (ever more slowly while they keep dying), and end with this object; a proxy whose zygote died
+// dies with it, so that nothing stays that nobody watches.
 class WindowHost {
   public:
     // Runs once for each fork: the proxy, or why there is none.
@@ -64,9 +65,12 @@ class WindowHost {
 
   private:
     struct Process {
-        std::string program;
-        Child child;
-        OwnFd control;
+        const char* name;  // for people
+        RestartPace pace;
+        std::string program{};
+        Child child{};
+        OwnFd control{};
+        EventLoop::TimerId restart = 0;
     };
     WindowHost(EventLoop& loop, CertificateAuthority authority);
     Status start_process(Process& process);
@@ -74,7 +78,9 @@ class WindowHost {
                        std::span<const int> fds = {});
     Status start_dialer();
     Status start_zygote();
-    void handle_end(Process& process, const char* name);
+    Status start(Process& process);
+    void handle_end(Process& process);
+    void restart(Process& process, const std::string& how);
     void receive_forked();
 
     EventLoop& loop_;

@@ -75,6 +75,16 @@ TEST(SecretSource, command_that_fails_refused) {
     EXPECT_NE(endless.error().message.find("64 KiB"), std::string::npos);
 }
 
+TEST(SecretSource, command_that_takes_too_long_is_ended) {
+    using namespace std::chrono_literals;
+    for (const char* script : {"sleep 100", "echo hidden-value; exec >&-; sleep 100"}) {
+        const auto value = fetch(CommandSource{{"/bin/sh", "-c", script}, 200ms});
+        ASSERT_FALSE(value);
+        EXPECT_NE(value.error().message.find("time"), std::string::npos) << value.error().message;
+        EXPECT_EQ(value.error().message.find("hidden-value"), std::string::npos);
+    }
+}
+
 TEST(SecretSource, systemd_credential_read_from_its_folder) {
     const SecretFolder folder;
     folder.write("token", "from systemd", 0440);
