@@ -49,12 +49,13 @@ TEST(ConnectRequestTest, authorization_is_sent_where_there_is_one) {
 
 class HttpConnectTest : public testing::Test {
   protected:
-    void SetUp() override {
+    void SetUp() override { begin(10s); }
+    void begin(Duration deadline) {
         auto pair = sys::socket_pair(SOCK_STREAM).value();
         ASSERT_TRUE(sys::set_nonblocking(pair.first.get()));
         proxy = std::move(pair.second);
         attempt = std::make_unique<HttpConnect>(*loop, std::move(pair.first),
-                                                "CONNECT a:1 HTTP/1.1\r\n\r\n", 10s,
+                                                "CONNECT a:1 HTTP/1.1\r\n\r\n", deadline,
                                                 [this](Result<OwnFd> result) {
                                                     ended = std::move(result);
                                                     attempt.reset();
@@ -96,6 +97,24 @@ TEST_F(HttpConnectTest, refusal_is_told_apart_from_failure) {
     say("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
     ASSERT_TRUE(run() && !*ended);
     EXPECT_EQ(ended->error().code, EACCES);
+}
+
+TEST_F(HttpConnectTest, answer_that_never_comes_whole_is_an_error_in_time) {
+    begin(50ms);
+    ASSERT_TRUE(loop->run_once(Duration::zero()));
+    say("HTTP/1.1 200 OK\r\n");
+    ASSERT_TRUE(run() && !*ended);
+    EXPECT_EQ(ended->error().code, ETIMEDOUT);
+}
+
+TEST_F(HttpConnectTest, answer_without_an_end_is_an_error) {
+    ASSERT_TRUE(loop->run_once(Duration::zero()));
+    say("HTTP/1.1 200 OK\r\n");
+    for (int i = 0; i < 100 && !ended; ++i) {
+        say("X-Padding: " + std::string(500, 'x') + "\r\n");
+        ASSERT_TRUE(loop->run_once(Duration::zero()));
+    }
+    ASSERT_TRUE(ended && !*ended);
 }
 
 TEST_F(HttpConnectTest, closed_connection_is_an_error) {
