@@ -127,7 +127,7 @@ void TestWindow::run(const WindowOptions& options) {
     window_ = supervisor::Window::open(*loop_, *host_, *log_, std::move(spec), std::move(handlers))
                   .value();
     egress_ = window_->take_egress_channel();
-    [[maybe_unused]] const OwnFd notices = window_->take_notice_channel();
+    notices_ = window_->take_notice_channel();
     root_pem_ = host_->authority().root_pem();
     {
         const std::lock_guard guard(mutex_);
@@ -142,17 +142,25 @@ void TestWindow::run(const WindowOptions& options) {
 }
 
 std::unique_ptr<GuestStream> TestWindow::open_raw() {
+    return open_on(egress_.get(), proto::kEgressPort);
+}
+
+std::unique_ptr<GuestStream> TestWindow::open_notices() {
+    return open_on(notices_.get(), proto::kNoticePort);
+}
+
+std::unique_ptr<GuestStream> TestWindow::open_on(int channel, uint32_t port) {
     auto [ours, theirs] = sys::socket_pair(SOCK_STREAM).value();
     proto::GuestStream packet;
     packet.set_guest_port(5000);
-    packet.set_host_port(proto::kEgressPort);
+    packet.set_host_port(port);
     const int fd = theirs.get();
     // Few packets fit the channel; a proxy that is being started takes none yet.
-    Status sent = send_packet(egress_.get(), packet.SerializeAsString(), std::span(&fd, 1));
+    Status sent = send_packet(channel, packet.SerializeAsString(), std::span(&fd, 1));
     while (!sent && sent.error().code == EAGAIN) {
-        pollfd room{egress_.get(), POLLOUT, 0};
+        pollfd room{channel, POLLOUT, 0};
         ::poll(&room, 1, -1);
-        sent = send_packet(egress_.get(), packet.SerializeAsString(), std::span(&fd, 1));
+        sent = send_packet(channel, packet.SerializeAsString(), std::span(&fd, 1));
     }
     EXPECT_TRUE(sent) << sent.error().message;
     return std::make_unique<GuestStream>(std::move(ours));

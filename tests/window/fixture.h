@@ -48,6 +48,8 @@ class TestWindow {
     HttpAnswer ask(const std::string& host, const std::string& request, uint16_t port = 443);
     // A stream with nothing sent on it.
     std::unique_ptr<GuestStream> open_raw();
+    // The same to the port for notices.
+    std::unique_ptr<GuestStream> open_notices();
 
     [[nodiscard]] const std::string& root_pem() const { return root_pem_; }
     [[nodiscard]] std::string placeholder(const std::string& secret) const;
@@ -71,6 +73,7 @@ class TestWindow {
 
   private:
     void run(const WindowOptions& options);
+    static std::unique_ptr<GuestStream> open_on(int channel, uint32_t port);
 
     std::string folder_;
     std::string audit_folder_;
@@ -81,6 +84,7 @@ class TestWindow {
     std::unique_ptr<supervisor::AuditLog> log_;
     std::unique_ptr<supervisor::Window> window_;
     OwnFd egress_;
+    OwnFd notices_;
     std::thread thread_;
     std::mutex mutex_;
     std::condition_variable written_;

@@ -68,7 +68,10 @@ class HostileGuest : public ::testing::Test {
     TestWindow window;
 };
 
-class HostileRequest : public HostileGuest, public ::testing::WithParamInterface<Attack> {};
+class HostileRequest : public HostileGuest, public ::testing::WithParamInterface<Attack> {
+  protected:
+    explicit HostileRequest(const char* policy = kHostilePolicy) : HostileGuest(greet, policy) {}
+};
 
 // Reads until the stream ends; nullopt when it stays open for longer than the stream's deadline.
 std::optional<std::string> read_to_end(GuestStream& stream);
