@@ -7,37 +7,16 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/clock.h"
-#include "policy/host_name.h"
-#include "policy/target.h"
-#include "proxy/connection.h"
 #include "proxy/denial.h"
-#include "proxy/message_filters.h"
-#include "proxy/window.h"
+#include "proxy/exchange_state.h"
 
 namespace anchorhold::proxy {
 namespace {
 
 using policy::Reason;
 
-constexpr size_t kMaxLoggedTarget = 2048;
-
 uint64_t nanoseconds_since(TimePoint begun) {
     return static_cast<uint64_t>((steady_clock().now() - begun).count());
-}
-
-// Fields by which a server may take another method than the one that was decided.
-bool overrides_method(const Field& field) {
-    return field.name == "x-http-method-override" || field.name == "x-http-method" ||
-           field.name == "x-method-override";
-}
-
-uint16_t default_port(proto::Protocol protocol) {
-    return protocol == proto::HTTP ? 80 : 443;
-}
-
-std::string_view scheme(proto::Protocol protocol) {
-    return protocol == proto::HTTP ? "http" : "https";
 }
 
 std::optional<uint64_t> declared_length(const RequestHead& head) {
@@ -51,195 +30,7 @@ std::optional<uint64_t> declared_length(const RequestHead& head) {
     return length;
 }
 
-// RFC 9110 §7.2, in the one spelling that was compared.
-std::string authority_text(const Connection& connection) {
-    const std::string name =
-        connection.address.size() == 16 ? "[" + connection.name() + "]" : connection.name();
-    return connection.port == default_port(connection.protocol)
-               ? name
-               : name + ":" + std::to_string(connection.port);
-}
-
 }  // namespace
-
-struct Exchange::State {
-    Window& window;
-    Connection& connection;
-    RequestHead head;
-    uint64_t number;
-    TimePoint begun = steady_clock().now();
-    std::string logged_target;  // as the guest wrote it
-    policy::Target target;
-    Denial early;  // found in the head alone
-    bool refused_early = false;
-    policy::Decision decision;
-    std::optional<CredentialUse> credentials;
-    bool admitted = false;
-    bool finished = false;
-    bool upgraded = false;
-    unsigned status = 0;
-    uint64_t bytes_out = 0;
-    uint64_t bytes_in = 0;
-    std::vector<std::string> minted;
-    std::optional<ScanningFilter> to_upstream;
-    std::optional<ScrubbingFilter> to_guest;
-
-    State(Window& w, Connection& c, RequestHead h)
-        : window(w),
-          connection(c),
-          head(std::move(h)),
-          number(w.take_request_number()),
-          logged_target(head.target.substr(0, kMaxLoggedTarget)) {}
-
-    // What policy reads: a websocket is opened by GET, whatever HTTP/2 calls it (RFC 8441 §4).
-    std::string_view method() const {
-        return head.protocol == "websocket" ? std::string_view("GET") : head.method;
-    }
-
-    policy::Request question(std::string_view body) const {
-        const Field* type = find_field(head.fields, "content-type");
-        const Field* coding = find_field(head.fields, "content-encoding");
-        return {.endpoint = connection.endpoint(),
-                .protocol = connection.protocol,
-                .method = method(),
-                .target = &target,
-                .content_type = type != nullptr ? std::string_view(type->value) : "",
-                .body = body,
-                .content_encoding = coding != nullptr ? std::string_view(coding->value) : ""};
-    }
-
-    bool bound() const {
-        return !window.parts.evaluator.bindings_of(connection.endpoint()).empty();
-    }
-
-    Denial denial(Reason reason, std::string_view detail) const {
-        const std::string url = std::string(scheme(connection.protocol)) + "://" +
-                                connection.name() +
-                                (connection.port == default_port(connection.protocol)
-                                     ? ""
-                                     : ":" + std::to_string(connection.port)) +
-                                logged_target;
-        const proto::Rule* rule = decision.rule;
-        return make_denial(
-            {.reason = reason,
-             .rule = rule != nullptr ? std::string_view(rule->id()) : "",
-             .origin = rule != nullptr ? window.parts.evaluator.origin_text(rule->origin()) : "",
-             .detail = detail,
-             .method = head.method,
-             .url = url,
-             .sandbox = window.parts.sandbox},
-            head);
-    }
-
-    void refuse_early(Reason reason, std::string_view detail) {
-        refused_early = true;
-        early = denial(reason, detail);
-        decision.reason = reason;
-        decision.detail = detail;
-    }
-
-    // Counts further bytes; the text of an error when a limit says that they may not pass.
-    std::optional<std::string> count_out(size_t bytes) {
-        bytes_out += bytes;
-        connection.bytes_from_guest += bytes;
-        return over_limit(policy::Limits::Direction::to_upstream, bytes);
-    }
-    std::optional<std::string> count_in(size_t bytes) {
-        bytes_in += bytes;
-        connection.bytes_to_guest += bytes;
-        return over_limit(policy::Limits::Direction::to_guest, bytes);
-    }
-    std::optional<std::string> over_limit(policy::Limits::Direction direction, size_t bytes) {
-        const proto::Limit* limit =
-            window.limits.add_bytes(connection.endpoint(), direction, bytes, steady_clock().now());
-        return limit != nullptr ? std::optional(limit_text(*limit)) : std::nullopt;
-    }
-    std::string limit_text(const proto::Limit& limit) const {
-        return "beyond the limit at " + window.parts.evaluator.origin_text(limit.origin());
-    }
-
-    void check_head();
-    uint64_t record(proto::RequestDecided::Verdict verdict, Reason reason, std::string_view detail);
-    std::optional<Denial> deny(
-        Reason reason, std::string_view detail,
-        proto::RequestDecided::Verdict verdict = proto::RequestDecided::DENY);
-    // A second word on a request that was let go before: its outcome follows.
-    Denial deny_admitted(Reason reason, std::string_view detail) {
-        record(proto::RequestDecided::DENY, reason, detail);
-        return denial(reason, detail);
-    }
-    proto::RequestDecided decided(proto::RequestDecided::Verdict verdict, Reason reason,
-                                  std::string_view detail) const;
-};
-
-void Exchange::State::check_head() {
-    if (head.method == "CONNECT" && head.protocol.empty()) {
-        return refuse_early(Reason::connect_refused, "CONNECT has no meaning inside the window");
-    }
-    if (!head.protocol.empty() && head.protocol != "websocket") {
-        return refuse_early(Reason::upgrade_refused, "only an upgrade to websocket is passed");
-    }
-    if (std::ranges::any_of(head.fields, overrides_method)) {
-        return refuse_early(Reason::method_override, "a header asks for another method");
-    }
-    const auto authority = policy::parse_authority(head.authority);
-    if (!authority) {
-        return refuse_early(Reason::bad_name, authority.error().message);
-    }
-    const uint16_t port =
-        authority->port != 0 ? authority->port : default_port(connection.protocol);
-    if (authority->host != connection.name() || port != connection.port) {
-        return refuse_early(Reason::host_mismatch,
-                            "the Host is not the name that was connected to");
-    }
-    head.authority = authority_text(connection);
-    auto parsed = policy::parse_target(head.target);
-    if (!parsed) {
-        return refuse_early(Reason::bad_target, parsed.error().message);
-    }
-    target = std::move(*parsed);
-    head.target = target.forwarded;
-}
-
-proto::RequestDecided Exchange::State::decided(proto::RequestDecided::Verdict verdict,
-                                               Reason reason, std::string_view detail) const {
-    proto::RequestDecided event;
-    event.set_verdict(verdict);
-    event.set_protocol(head.protocol == "websocket" ? "websocket"
-                                                    : std::string(scheme(connection.protocol)));
-    event.set_method(std::string(method().substr(0, 64)));
-    event.set_host(connection.name());
-    event.set_port(connection.port);
-    event.set_target(logged_target);
-    if (decision.rule != nullptr) {
-        event.set_rule(decision.rule->id());
-        event.set_origin(window.parts.evaluator.origin_text(decision.rule->origin()));
-    }
-    if (reason != Reason::none) {
-        event.set_reason(std::string(policy::reason_word(reason)));
-    }
-    event.set_detail(std::string(detail.substr(0, 512)));
-    if (credentials && reason == Reason::none) {
-        for (const std::string& name : credentials->used()) {
-            event.add_credentials(name);
-        }
-    }
-    return event;
-}
-
-uint64_t Exchange::State::record(proto::RequestDecided::Verdict verdict, Reason reason,
-                                 std::string_view detail) {
-    proto::AuditEvent event = window.event(connection.stream, number);
-    *event.mutable_decision() = decided(verdict, reason, detail);
-    return window.supervisor.record(std::move(event));
-}
-
-std::optional<Denial> Exchange::State::deny(Reason reason, std::string_view detail,
-                                            proto::RequestDecided::Verdict verdict) {
-    record(verdict, reason, detail);
-    finished = true;
-    return denial(reason, detail);
-}
 
 Exchange::Exchange(Window& window, Connection& connection, RequestHead head)
     : state_(std::make_unique<State>(window, connection, std::move(head))) {
