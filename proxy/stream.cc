@@ -115,7 +115,7 @@ uint64_t Stream::record_opened() {
 proto::RequestDecided Stream::decision_event(const proto::Rule* rule) const {
     constexpr const char* kNames[] = {"https", "http", "tls", "tcp"};
     proto::RequestDecided decision;
-    decision.set_protocol(kNames[std::min<size_t>(connection_.protocol, 3)]);
+    decision.set_protocol(kNames[std::min(static_cast<size_t>(connection_.protocol), size_t{3})]);
     decision.set_host(connection_.name());
     decision.set_port(connection_.port);
     if (rule != nullptr) {
