@@ -148,6 +148,16 @@ SecretString Placement::header_value(const BoundSecret& bound_secret, const Stor
     return value;
 }
 
+bool Placement::hands_out_links(const proto::Binding& binding, uint32_t document) const {
+    return std::ranges::any_of(index_.bound, [&](const auto& known) {
+        const proto::Binding& other = *known.first;
+        return other.origin().document() == document && other.secret() == binding.secret() &&
+               std::ranges::equal(other.hosts(), binding.hosts(), [](const auto& a, const auto& b) {
+                   return a.SerializeAsString() == b.SerializeAsString();
+               });
+    });
+}
+
 std::optional<Refusal> Placement::examine_offer(const RequestHead& head, const Field& field,
                                                 const Offer& offer) {
     const proto::Binding* const binding = binding_for(field, offer);
@@ -160,7 +170,7 @@ std::optional<Refusal> Placement::examine_offer(const RequestHead& head, const F
         return stray_in("header " + field.name + " of a request to another place than its link's");
     }
     const bool elsewhere = linked && decision_.rule != nullptr &&
-                           decision_.rule->origin().document() == binding->origin().document();
+                           hands_out_links(*binding, decision_.rule->origin().document());
     if (destination_.protocol != proto::HTTPS || (!usable(binding) && !elsewhere)) {
         return unbound(*binding);
     }

@@ -69,6 +69,9 @@ class Placement {
 
     [[nodiscard]] Offer offered(std::string_view value) const;
     [[nodiscard]] const proto::Binding* binding_for(const Field& field, const Offer& offer) const;
+    // Links that `binding` brought may be used under rules of this document: it binds the same
+    // secret to the same hosts, so it could have brought them too.
+    [[nodiscard]] bool hands_out_links(const proto::Binding& binding, uint32_t document) const;
     [[nodiscard]] SecretString header_value(const BoundSecret& bound_secret,
                                             const StoredSecret& secret,
                                             std::string_view user) const;

@@ -114,6 +114,33 @@ TEST_F(GitTest, lfs_actions_captured_and_good_for_their_links_only) {
         Reason::stray_placeholder);
 }
 
+TEST_F(GitTest, links_serve_each_document_that_binds_the_same_secret) {
+    // As github-read and github-write do: one allows the batch, the other the upload.
+    proto::Binding& writing = bind_header("github", "authorization", "", 7);
+    writing.set_basic(true);
+    writing.set_user("x-access-token");
+    Outcome outcome = request(batch());
+    const Seen seen =
+        answer(outcome, {.fields = lfs,
+                         .body = "{\"objects\":[{\"oid\":\"aa\",\"actions\":{\"upload\":{\"href\":"
+                                 "\"https://lfs.example.com/aa\",\"header\":{\"Authorization\":"
+                                 "\"RemoteAuth a-token-for-this\"}}}}]}"});
+    ASSERT_FALSE(seen.refused) << seen.refused->detail;
+    const auto minted = outcome.use->take_minted();
+    ASSERT_EQ(minted.size(), 1U);
+    const auto put = [&](uint32_t document) {
+        return request(
+            {.method = "PUT",
+             .target = "/aa",
+             .fields = {{"authorization", "RemoteAuth " + minted[0].secret().placeholder()}},
+             .host = "lfs.example.com",
+             .document = document});
+    };
+    EXPECT_EQ(put(7).header("authorization"), "RemoteAuth a-token-for-this");
+    EXPECT_EQ(put(0).header("authorization"), "RemoteAuth a-token-for-this");
+    EXPECT_EQ(put(5).reason(), Reason::unbound_credential);
+}
+
 TEST_F(GitTest, one_token_for_many_objects_kept_once) {
     Outcome outcome = request(batch());
     std::string body = "{\"objects\":[";
