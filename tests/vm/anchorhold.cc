@@ -22,8 +22,8 @@ namespace {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 
-TimePoint deadline() {
-    return std::chrono::steady_clock::now() + kPatience;
+TimePoint deadline(std::chrono::seconds patience = kPatience) {
+    return std::chrono::steady_clock::now() + patience;
 }
 
 int milliseconds_until(TimePoint when) {
@@ -121,7 +121,7 @@ Completed anchorhold(const Invocation& invocation) {
     if (input.empty()) {
         in.write_end.reset();
     }
-    const TimePoint until = deadline();
+    const TimePoint until = deadline(invocation.patience);
     while (out.read_end.valid() || err.read_end.valid()) {
         pollfd fds[3] = {{out.read_end.get(), POLLIN, 0},
                          {err.read_end.get(), POLLIN, 0},
@@ -173,7 +173,8 @@ Running Running::command(const std::vector<std::string>& command,
     return Running(run_invocation(command, options), streams);
 }
 
-Running::Running(const Invocation& invocation, Streams streams) {
+Running::Running(const Invocation& invocation, Streams streams) : patience_(invocation.patience) {
+    ::signal(SIGPIPE, SIG_IGN);  // a stand-in may write to a guest that has gone
     SpawnRequest request = request_for(invocation);
     request.new_session = true;
     if (streams == Streams::kTerminal) {
@@ -212,7 +213,7 @@ bool Running::read_more(TimePoint until) {
 }
 
 bool Running::wait_for(const std::string& text) {
-    const TimePoint until = deadline();
+    const TimePoint until = deadline(patience_);
     while (output_.find(text) == std::string::npos) {
         if (!read_more(until)) {
             return false;
@@ -237,7 +238,7 @@ void Running::signal(int number) {
 }
 
 std::optional<int> Running::wait() {
-    const TimePoint until = deadline();
+    const TimePoint until = deadline(patience_);
     while (output_end_.valid() && read_more(until)) {
     }
     return wait_until(child_, until);

@@ -26,9 +26,10 @@ struct Completed {
 };
 
 struct Invocation {
-    std::vector<std::string> arguments;    // after "anchorhold"
-    std::string input;                     // stdin's bytes; /dev/null when empty
-    std::vector<std::string> environment;  // added to a small fixed one
+    std::vector<std::string> arguments;         // after "anchorhold"
+    std::string input;                          // stdin's bytes; /dev/null when empty
+    std::vector<std::string> environment;       // added to a small fixed one
+    std::chrono::seconds patience = kPatience;  // for the whole run; for each wait of a Running
 };
 
 // Runs to the end and collects both outputs.
@@ -65,6 +66,7 @@ class Running {
   private:
     bool read_more(std::chrono::steady_clock::time_point deadline);
 
+    std::chrono::seconds patience_;
     Child child_;
     OwnFd output_end_;  // a pipe's read end, or the master of the pseudo-terminal
     std::string output_;

@@ -2,12 +2,7 @@
 // loopback, the record.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-
-#include "vm/anchorhold.h"
+#include "vm/window_home.h"
 #include "window/stand_in.h"
 
 namespace anchorhold::vm_test {
@@ -35,60 +30,24 @@ credentials:
     variable: API_KEY
 )";
 
-void write(const std::filesystem::path& path, const std::string& text) {
-    std::filesystem::create_directories(path.parent_path());
-    std::ofstream(path) << text;
-    std::filesystem::permissions(
-        path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-}
-
-std::string read_tree(const std::filesystem::path& folder) {
-    std::ostringstream all;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-        if (entry.is_regular_file()) {
-            all << std::ifstream(entry.path()).rdbuf();
-        }
-    }
-    return all.str();
-}
-
 class WindowOfAVm : public ::testing::Test {
   protected:
     WindowOfAVm()
         : upstream_([](const Received& request, ByteStream& stream) {
               return stream.write(ok_answer("you said " + request.body));
           }) {
-        char name[] = "/tmp/anchorhold-home-XXXXXX";
-        home_ = ::mkdtemp(name);
-        write(home_ / "config/anchorhold/secrets.yaml",
-              "secrets:\n  api-key:\n    from: {file: " + (home_ / "key").string() +
-                  "}\n    hosts: [api.example.com]\n    policies: [api]\n");
-        write(home_ / "key", kSecret);
-        write(home_ / "roots.pem", upstream_.root_pem());
-        write(
-            home_ / "config/anchorhold/network.yaml",
-            "version: 1\nhosts:\n  api.example.com: 127.0.0.1:" + std::to_string(upstream_.port()) +
-                "\nroots: " + (home_ / "roots.pem").string() + "\n");
-        write(home_ / "api.yaml", kPolicy);
-    }
-    ~WindowOfAVm() override { std::filesystem::remove_all(home_); }
-
-    [[nodiscard]] Completed anchorhold_here(std::vector<std::string> arguments) const {
-        Invocation invocation;
-        invocation.arguments = std::move(arguments);
-        invocation.environment = {"HOME=" + home_.string(),
-                                  "XDG_CONFIG_HOME=" + (home_ / "config").string(),
-                                  "XDG_STATE_HOME=" + (home_ / "state").string()};
-        return anchorhold(invocation);
+        home_.add_secret({"api-key", kSecret, "[api.example.com]", "[api]"});
+        home_.set_roots(upstream_.root_pem());
+        home_.add_upstream("api.example.com", upstream_.port());
+        home_.add_policy("api", kPolicy);
     }
 
     [[nodiscard]] Completed run_here(const std::string& script) const {
-        return anchorhold_here({"run", "--policy", (home_ / "api.yaml").string(), "--image",
-                                "debian", "--memory", "256M", "--", "sh", "-c", script});
+        return anchorhold(home_.run(script, {.image = "debian", .memory = "256M"}));
     }
 
     StandIn upstream_;
-    std::filesystem::path home_;
+    WindowHome home_;
 };
 
 TEST_F(WindowOfAVm, curl_reaches_what_the_policy_grants_with_a_secret_it_never_holds) {
@@ -102,7 +61,7 @@ TEST_F(WindowOfAVm, curl_reaches_what_the_policy_grants_with_a_secret_it_never_h
     EXPECT_NE(upstream_.received()[0].head.find(std::string("authorization: Bearer ") + kSecret),
               std::string::npos)
         << upstream_.received()[0].head;
-    EXPECT_EQ(read_tree(home_ / "state").find(kSecret), std::string::npos);
+    EXPECT_EQ(read_tree(home_.state()).find(kSecret), std::string::npos);
 }
 
 TEST_F(WindowOfAVm, python_sends_the_placeholder_where_it_is_bound) {
@@ -129,9 +88,10 @@ TEST_F(WindowOfAVm, what_no_policy_grants_is_denied_told_and_written_down) {
         << done.err;
     EXPECT_NE(done.err.find("3 requests to "), std::string::npos) << done.err;
     EXPECT_TRUE(upstream_.received().empty());
-    const Completed shown = anchorhold_here({"audit", "show", "last", "--filter", "verdict=deny"});
+    const Completed shown =
+        anchorhold(home_.invocation({"audit", "show", "last", "--filter", "verdict=deny"}));
     EXPECT_NE(shown.out.find("other.example.com"), std::string::npos) << shown.out << shown.err;
-    const Completed verified = anchorhold_here({"audit", "verify", "last"});
+    const Completed verified = anchorhold(home_.invocation({"audit", "verify", "last"}));
     EXPECT_EQ(verified.status, 0) << verified.out << verified.err;
 }
 
