@@ -87,13 +87,18 @@ class LocalRun {
             finish_with_error(stream.error().message);
             return;
         }
+        const proto::ExecStart start = exec_start(options_);
+        if (const Status written = window_ ? window_->command_begins(start) : Status(); !written) {
+            finish_with_error("the audit log: " + written.error().message);
+            return;
+        }
         exec::ClientHooks hooks;
         hooks.started = [this](const proto::ExecStarted& started) {
             sandbox_->note_exec(started.tsc_exec());
         };
         hooks.first_byte = [this] { sandbox_->note_first_byte(); };
         client_ = std::make_unique<exec::ExecClient>(
-            loop_, std::move(*stream), exec_start(options_), stdio_for(options_),
+            loop_, std::move(*stream), start, stdio_for(options_),
             [this](const exec::Outcome& outcome) { command_ended(outcome); }, std::move(hooks));
         foreground_->attach(client_.get());
         if (options_.timeout) {
@@ -110,6 +115,10 @@ class LocalRun {
     void command_ended(const exec::Outcome& outcome) {
         loop_.cancel_timer(limit_);
         foreground_->detach();
+        if (const Status written = window_ ? window_->command_ended(outcome) : Status(); !written) {
+            finish_with_error("the audit log: " + written.error().message);
+            return;
+        }
         if (const auto* lost = std::get_if<exec::Lost>(&outcome)) {
             // The stream broke; the VMM usually says why in a moment.
             lost_ = "the command's stream was lost: " + log::escaped(lost->message);

@@ -3,11 +3,13 @@
 
 #include "policy/digest.h"
 #include "policy/policy_file.h"
+#include "supervisor/secrets/process_memory.h"
 
 namespace anchorhold::cli {
 
 Result<RunPolicy> read_run_policy(const std::vector<std::string>& files) {
     RunPolicy run;
+    ANCHORHOLD_TRY(supervisor::seal_process_memory());
     run.policy = ANCHORHOLD_TRY(policy::load_policy(files));
     run.digest = policy::policy_digest(run.policy);
     const auto registry = ANCHORHOLD_TRY(

@@ -8,15 +8,18 @@
 
 #include <cstdio>
 
-#include "base/log.h"
 #include "base/sys.h"
+#include "cli/command_record.h"
 #include "cli/run_report.h"
+#include "policy/digest.h"
+#include "policy/learn.h"
 #include "proto/ports.h"
+#include "supervisor/audit/file_digest.h"
 
 namespace anchorhold::cli {
 namespace {
 
-constexpr size_t kMaxLearned = 10'000;
+constexpr uint64_t kCommand = 1;  // a run has one
 
 // "run-6f1d20c3a9"
 std::string sandbox_name() {
@@ -27,19 +30,6 @@ std::string sandbox_name() {
         name += fmt::format("{:02x}", byte);
     }
     return name;
-}
-
-policy::DeniedRequest denied_request(const proto::RequestDecided& decision) {
-    policy::DeniedRequest request;
-    request.protocol = decision.protocol() == "http"  ? proto::HTTP
-                       : decision.protocol() == "tls" ? proto::TLS
-                       : decision.protocol() == "tcp" ? proto::TCP
-                                                      : proto::HTTPS;
-    request.method = decision.method();
-    request.host = decision.host();
-    request.port = static_cast<uint16_t>(decision.port());
-    request.target = decision.target();
-    return request;
 }
 
 std::string principal() {
@@ -108,14 +98,42 @@ Result<std::unique_ptr<RunWindow>> RunWindow::open(
              },
          .on_failure = std::move(on_failure)}));
 
-    proto::AuditEvent started;
-    started.mutable_started()->set_image(options.sandbox.image);
-    started.mutable_started()->set_policy_digest(run->policy_.digest);
-    for (const std::string& word : options.command) {
-        started.mutable_started()->add_command(word.substr(0, 1024));
-    }
-    ANCHORHOLD_TRY(run->window_->record(std::move(started)));
+    ANCHORHOLD_TRY(run->record_start(installation));
     return run;
+}
+
+Status RunWindow::record_start(const supervisor::Installation& installation) {
+    const std::string cache = supervisor::default_digest_cache();
+    const std::string& kernel =
+        options_.sandbox.kernel.empty() ? installation.kernel : options_.sandbox.kernel;
+    proto::AuditEvent event;
+    proto::SandboxStarted& started = *event.mutable_started();
+    started.set_image(options_.sandbox.image);
+    started.set_image_digest(ANCHORHOLD_TRY(
+        supervisor::file_digest(installation.image_path(options_.sandbox.image), cache)));
+    started.set_kernel_digest(ANCHORHOLD_TRY(supervisor::file_digest(kernel, cache)));
+    started.set_init_digest(ANCHORHOLD_TRY(supervisor::file_digest(installation.initrd, cache)));
+    started.set_policy_digest(policy_.digest);
+    for (const proto::PolicyDocument& document : policy_.policy.documents()) {
+        started.add_policies(
+            fmt::format("{} sha256:{}", document.file(), policy::hexadecimal(document.sha256())));
+    }
+    add_bounded(*started.mutable_command(), options_.command);
+    return window_->record(std::move(event));
+}
+
+Status RunWindow::command_begins(const proto::ExecStart& start) {
+    command_began_ = loop_.clock().now();
+    return window_->record(command_executed(kCommand, start));
+}
+
+Status RunWindow::command_ended(const exec::Outcome& outcome) {
+    if (!command_began_) {
+        return {};
+    }
+    const Duration duration = loop_.clock().now() - *command_began_;
+    command_began_.reset();
+    return window_->record(cli::command_ended(kCommand, outcome, duration));
 }
 
 supervisor::SandboxParts RunWindow::parts() {
@@ -134,29 +152,9 @@ supervisor::SandboxParts RunWindow::parts() {
 }
 
 void RunWindow::note(const proto::AuditEvent& event) {
-    if (!event.has_decision()) {
-        return;
-    }
-    const proto::RequestDecided& decision = event.decision();
-    if (decision.verdict() != proto::RequestDecided::DENY &&
-        decision.verdict() != proto::RequestDecided::ASKED_DENY) {
-        return;
-    }
-    const uint64_t count =
-        ++denials_[{decision.protocol(), decision.host(), decision.port(), decision.reason()}];
-    if (denied_.size() < kMaxLearned) {
-        denied_.push_back(denied_request(decision));
-    }
-    if (count == 1 && !options_.quiet) {
-        std::fputs(fmt::format(
-                       "anchorhold: denied {} {}://{}:{}{} ({}{}{})\r\n",
-                       log::escaped(decision.method(), 20), decision.protocol(),
-                       log::escaped(decision.host(), 253), decision.port(),
-                       log::escaped(decision.target(), 100), decision.reason(),
-                       decision.rule().empty() ? "" : " by " + decision.rule(),
-                       decision.detail().empty() ? "" : ": " + log::escaped(decision.detail(), 160))
-                       .c_str(),
-                   stderr);
+    const std::string line = notes_.note(event);
+    if (!line.empty() && !options_.quiet) {
+        std::fputs(fmt::format("anchorhold: {}\r\n", line).c_str(), stderr);
     }
 }
 
@@ -171,32 +169,30 @@ void RunWindow::finish(int status, const std::string& reason, std::function<void
 }
 
 void RunWindow::close(int status, const std::string& reason) {
+    Status written = command_ended(exec::Lost{"the sandbox ended first"});
     proto::AuditEvent ended;
     ended.mutable_ended()->set_status(status);
     ended.mutable_ended()->set_reason(reason);
-    if (const Status written = window_->record(std::move(ended)); !written) {
-        print_error("the audit log: " + written.error().message);
+    if (written) {
+        written = window_->record(std::move(ended));
     }
     window_->close();
-    if (const Status closed = log_->close(); !closed) {
-        print_error("the audit log: " + closed.error().message);
+    if (written) {
+        written = log_->close();
     }
-    if (!options_.quiet) {
-        uint64_t all = 0;
-        for (const auto& [what, count] : denials_) {
-            all += count;
-        }
-        if (all > 0) {
-            print_error(
-                fmt::format("{} request{} to {} destination{} denied; see: anchorhold audit "
-                            "show {} --filter verdict=deny",
-                            all, all == 1 ? "" : "s", denials_.size(),
-                            denials_.size() == 1 ? "" : "s", sandbox_));
-        }
+    if (!written) {
+        print_error("the audit log: " + written.error().message);
+    }
+    report_end();
+}
+
+void RunWindow::report_end() const {
+    if (const std::string summary = notes_.summary(sandbox_); !summary.empty() && !options_.quiet) {
+        print_error(summary);
     }
     if (!options_.learn.empty()) {
         const Status written =
-            sys::write_file(options_.learn, policy::learn_policy(sandbox_, denied_));
+            sys::write_file(options_.learn, policy::learn_policy(sandbox_, notes_.denied()));
         print_error(written ? fmt::format("--learn: {} holds a draft of what would have been "
                                           "needed; read it before you use it",
                                           options_.learn)

@@ -2,19 +2,17 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
-#include <tuple>
-#include <vector>
 
 #include "base/event_loop.h"
 #include "cli/question.h"
 #include "cli/run_options.h"
 #include "cli/run_policy.h"
-#include "policy/learn.h"
+#include "cli/window_notes.h"
+#include "exec/client.h"
+#include "proto/exec.pb.h"
 #include "supervisor/audit/audit_keys.h"
 #include "supervisor/audit/audit_log.h"
 #include "supervisor/installation.h"
@@ -35,6 +33,10 @@ class RunWindow {
     // Channels and the guest's set-up, once.
     supervisor::SandboxParts parts();
 
+    // Written down before the command runs; how it ended, once. One command in a run.
+    Status command_begins(const proto::ExecStart& start);
+    Status command_ended(const exec::Outcome& outcome);
+
     // The VM is gone: waits for the proxy's last events, writes the end down, sums up denials,
     // writes --learn's draft, and calls `done`.
     void finish(int status, const std::string& reason, std::function<void()> done);
@@ -44,6 +46,8 @@ class RunWindow {
   private:
     RunWindow(EventLoop& loop, const RunOptions& options);
     void note(const proto::AuditEvent& event);
+    Status record_start(const supervisor::Installation& installation);
+    void report_end() const;
     void close(int status, const std::string& reason);
 
     EventLoop& loop_;
@@ -55,9 +59,8 @@ class RunWindow {
     std::optional<supervisor::AuditKeys> keys_;  // outlive the log
     std::unique_ptr<supervisor::AuditLog> log_;
     std::unique_ptr<supervisor::Window> window_;
-    // protocol, host, port and reason of what was denied, and how often
-    std::map<std::tuple<std::string, std::string, uint32_t, std::string>, uint64_t> denials_;
-    std::vector<policy::DeniedRequest> denied_;  // for --learn, bounded
+    WindowNotes notes_;
+    std::optional<TimePoint> command_began_;  // nullopt: none runs
     bool finished_ = false;
 };
 

@@ -2,69 +2,17 @@
 // is one finding where it can be.
 #include "supervisor/audit/verify.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include "base/log.h"
-#include "base/sys.h"
-#include "supervisor/audit/digest.h"
-#include "supervisor/audit/line_reader.h"
-#include "supervisor/audit/log_folder.h"
-#include "supervisor/audit/log_line.h"
 #include "supervisor/audit/record_chain.h"
-#include "supervisor/audit/record_fields.h"
+#include "supervisor/audit/verify_progress.h"
 
 namespace anchorhold::supervisor {
-namespace {
-
-constexpr size_t kMaxFindings = 1000;
-constexpr uint64_t kMaxRatchetGap = 10'000'000;  // half a minute of hashing
-
 std::string span_of(uint64_t first, uint64_t last) {
     return first >= last ? fmt::format("record {} is", first)
                          : fmt::format("records {} to {} are", first, last);
 }
-
-}  // namespace
-
-struct LogChecker::Progress {
-    Progress(std::string its_sandbox, VerifyOptions its_options)
-        : sandbox(std::move(its_sandbox)), options(std::move(its_options)) {}
-    ~Progress() { wipe(key); }
-
-    void find(uint64_t record, std::string what) {
-        if (report.findings.size() < kMaxFindings) {
-            report.findings.push_back({record, lines, std::move(what)});
-        }
-    }
-    // What follows cannot be compared with the line before it.
-    void lose_head() { head_known = false; }
-
-    bool place(const LogLine& record, std::string_view text);
-    void special(const LogLine& record, std::string_view text);
-    void begin(const LogLine& record, const nlohmann::json& fields);
-    void lost(const LogLine& record, const nlohmann::json& fields);
-    void checkpoint(const LogLine& record, const nlohmann::json& fields);
-    bool check_mac(const LogLine& record);
-    void check_state(const RatchetState& state);
-    void check_anchors();
-    void say_unknown(bool has_state);
-
-    const std::string sandbox;
-    const VerifyOptions options;
-    VerifyReport report;
-    uint64_t lines = 0;
-    uint64_t expected = 1;
-    bool skipped = false;  // a line before was no record and may have stood for `expected`
-    bool head_known = true;
-    bool torn = false;
-    std::optional<PublicKey> signer;
-    MacKey key{};
-    uint64_t key_of = 0;  // the record whose key `key` is; 0: none
-    Hasher hasher;
-    Ratchet ratchet;
-    std::vector<bool> anchors_met;
-};
 
 LogChecker::LogChecker(std::string sandbox, VerifyOptions options)
     : progress_(std::make_unique<Progress>(std::move(sandbox), std::move(options))) {
@@ -262,172 +210,6 @@ bool LogChecker::Progress::check_mac(const LogLine& record) {
     find(record.n,
          fmt::format("record {} was changed, or this log's writer did not write it", record.n));
     return false;
-}
-
-void LogChecker::Progress::check_state(const RatchetState& state) {
-    lines = 0;
-    if (!report.log_id.empty() && to_hex(state.log_id) != report.log_id) {
-        find(0, "the state beside the log is another log's: one of them was replaced");
-        return;
-    }
-    const uint64_t written = state.position.records;
-    if (written > report.records) {
-        find(report.records + 1, fmt::format("{} missing from the end: {} were written",
-                                             span_of(report.records + 1, written), written));
-    } else if (written == report.records && head_known && state.position.head != report.head) {
-        find(written,
-             fmt::format("record {}, the last one, is not the one that was written", written));
-    }
-    if (key_of == 0 || written + 1 < key_of || written + 1 - key_of > kMaxRatchetGap) {
-        return;  // a writer at work, or no key
-    }
-    MacKey reached = key;
-    for (uint64_t n = key_of; n < written + 1; ++n) {
-        ratchet.advance(reached);
-    }
-    if (reached != state.position.key) {
-        find(0, "the state beside the log does not hold this log's key: it was changed");
-    }
-    wipe(reached);
-}
-
-void LogChecker::Progress::check_anchors() {
-    lines = 0;
-    for (size_t i = 0; i < options.anchors.size(); ++i) {
-        const Anchor& anchor = options.anchors[i];
-        if (anchor.sandbox != sandbox) {
-            find(0, fmt::format("an anchor is of sandbox {}", anchor.sandbox));
-        } else if (anchor.log_id != report.log_id) {
-            find(0, fmt::format("an anchor is of log {} of this sandbox: the log was replaced",
-                                anchor.log_id));
-        } else if (options.signer && anchor.signer != *options.signer) {
-            find(0, "an anchor is signed by another installation's key");
-        } else if (!anchors_met[i]) {
-            find(anchor.records,
-                 fmt::format("record {} was anchored and is not there: the log was rolled back or "
-                             "cut",
-                             anchor.records));
-        }
-    }
-}
-
-void LogChecker::Progress::say_unknown(bool has_state) {
-    if (!report.macs_checked) {
-        report.unknown.push_back(
-            "MACs were not checked, because the owner's key is not here (--owner-key): a log that "
-            "was rewritten as a whole with this installation's signing key does not show");
-    }
-    if (!has_state) {
-        report.unknown.push_back(
-            "there is no state beside the log: records cut from its end do not show");
-    }
-    if (report.checkpointed < report.records) {
-        const uint64_t behind = report.checkpointed + 1;
-        if (report.records > behind) {
-            report.unknown.push_back(
-                fmt::format("{} under no checkpoint yet", span_of(behind, report.records - 1)));
-        }
-    }
-    if (report.anchored < report.records) {
-        report.unknown.push_back(fmt::format(
-            "{} not anchored: a rollback to an earlier copy of all files does not show, nor does "
-            "what somebody did who had all keys",
-            span_of(report.anchored + 1, report.records)));
-    }
-}
-
-VerifyReport LogChecker::finish(const std::optional<RatchetState>& state) {
-    Progress& at = *progress_;
-    if (at.torn) {
-        at.report.notes.push_back(
-            "the last line is torn: a writer is at work or was interrupted; the next one repairs "
-            "it");
-    }
-    if (state) {
-        at.check_state(*state);
-    }
-    at.check_anchors();
-    at.say_unknown(state.has_value());
-    return std::move(at.report);
-}
-
-namespace {
-
-struct Beginning {
-    uint64_t serial = 0;
-    std::string time;
-};
-
-// What the first record of a log says; nullopt when it cannot be read.
-std::optional<Beginning> beginning_of(const std::string& path) {
-    const auto log = sys::open(path, O_RDONLY);
-    if (!log) {
-        return std::nullopt;
-    }
-    LineReader reader(log->get());
-    const auto line = reader.next();
-    if (!line || !line->has_value()) {
-        return std::nullopt;
-    }
-    const auto fields = nlohmann::json::parse((*line)->text, nullptr, false);
-    return fields.is_object() ? std::optional(Beginning{number_field(fields, "serial"),
-                                                        string_field(fields, "time")})
-                              : std::nullopt;
-}
-
-// A log made to replace another cannot have an old serial number, and so stands out of line among
-// the others when it claims an old time.
-void compare_with_others(const std::string& folder, const std::string& sandbox,
-                         VerifyReport& report) {
-    const auto entries = list_logs(folder);
-    if (!entries || report.serial == 0) {
-        return;
-    }
-    for (const LogEntry& entry : *entries) {
-        const auto other =
-            entry.sandbox == sandbox ? std::nullopt : beginning_of(log_path(folder, entry.sandbox));
-        if (!other || other->serial == 0) {
-            continue;
-        }
-        if (other->serial == report.serial) {
-            report.findings.push_back(
-                {1, 1,
-                 fmt::format("the log has the serial number {} of the log of {}", report.serial,
-                             entry.sandbox)});
-        } else if ((other->serial < report.serial) != (other->time < report.began)) {
-            report.notes.push_back(fmt::format(
-                "this log is number {} and the log of {} number {}, but their first times say "
-                "otherwise: the clock was set back, or one of them was made later than it says",
-                report.serial, entry.sandbox, other->serial));
-        }
-    }
-}
-
-}  // namespace
-
-Result<VerifyReport> verify_log(const std::string& folder, const std::string& sandbox,
-                                VerifyOptions options) {
-    const OwnFd log = ANCHORHOLD_TRY(sys::open(log_path(folder, sandbox), O_RDONLY));
-    // The state first: a writer at work only makes the log longer than it says.
-    std::optional<RatchetState> state;
-    if (const auto fd = sys::open(state_path(folder, sandbox), O_RDONLY)) {
-        state = ANCHORHOLD_TRY(read_state(fd->get()));
-    }
-    LogChecker checker(sandbox, std::move(options));
-    LineReader reader(log.get());
-    for (;;) {
-        const auto line = ANCHORHOLD_TRY(reader.next());
-        if (!line) {
-            break;
-        }
-        checker.line(line->text, line->whole ? LogChecker::End::newline : LogChecker::End::torn);
-        if (!line->whole) {
-            break;
-        }
-    }
-    VerifyReport report = checker.finish(state);
-    compare_with_others(folder, sandbox, report);
-    return report;
 }
 
 }  // namespace anchorhold::supervisor

@@ -43,10 +43,10 @@ TEST(OcsfExportTest, request_is_http_activity_and_its_outcome_too) {
 
 TEST(OcsfExportTest, each_event_has_its_class) {
     const std::pair<const char*, int> classes[] = {
-        {"connection", 4001}, {"connection_closed", 4001},
-        {"dns", 4003},        {"exec", 1007},
-        {"started", 6002},    {"ended", 6002},
-        {"proxy", 6002},      {"checkpoint", 0}};
+        {"connection", 4001}, {"connection_closed", 4001}, {"dns", 4003},
+        {"exec", 1007},       {"started", 6002},           {"ended", 6002},
+        {"proxy", 6002},      {"checkpoint", 0},           {"exec_ended", 1007},
+        {"counted", 0}};
     OcsfExport ocsf;
     for (const auto& [word, number] : classes) {
         EXPECT_EQ(Json::parse(ocsf.event({{"event", word}})).at("class_uid"), number) << word;

@@ -41,10 +41,31 @@ TEST(RecordTextTest, control_characters_of_the_guest_are_escaped) {
     }
 }
 
+TEST(RecordTextTest, command_and_its_end) {
+    const Json exec = Json::parse(
+        R"({"time":"2026-01-02T03:04:05.123456789Z","event":"exec","exec":1,"argv":["ls","-l"],"user":"root",)"
+        R"("working_directory":"/work"})");
+    EXPECT_TRUE(record_text(exec, Colour::off).ends_with("ls -l, as root, in /work"));
+    Json ended = Json::parse(R"({"event":"exec_ended","exec":1,"status":2,"duration_ns":1500000})");
+    EXPECT_TRUE(record_text(ended, Colour::off).ends_with("status 2, 1.5 ms"));
+    ended["signal"] = 9U;
+    ended["out_of_memory"] = true;
+    EXPECT_TRUE(
+        record_text(ended, Colour::off).ends_with("killed by signal 9 (out of memory), 1.5 ms"));
+}
+
+TEST(RecordTextTest, flood_says_how_much_there_was) {
+    const Json counted =
+        Json::parse(R"({"event":"counted","denials":7,"connections":5,"questions":0})");
+    EXPECT_TRUE(record_text(counted, Colour::off)
+                    .ends_with("a flood: 7 more denials, 5 more connections, 0 more questions"));
+    EXPECT_TRUE(record_text(counted, Colour::on).starts_with("\x1b[31m"));
+}
+
 TEST(RecordTextTest, fields_of_other_types_do_no_harm) {
     for (const char* event :
          {"decision", "outcome", "repeated", "connection", "connection_closed", "dns", "exec",
-          "started", "ended", "proxy", "lost", "repaired", "unknown"}) {
+          "exec_ended", "counted", "started", "ended", "proxy", "lost", "repaired", "unknown"}) {
         Json record = {{"event", event}};
         for (const char* key : {"time", "verdict", "port", "status", "argv", "host", "count"}) {
             record[key] = Json::array({1, Json::object()});
