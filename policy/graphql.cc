@@ -7,7 +7,6 @@
 #include <set>
 
 #include "policy/graphql_lexer.h"
-#include "policy/strict_json.h"
 
 namespace anchorhold::policy {
 namespace {
@@ -17,7 +16,6 @@ using Kind = GraphQlToken::Kind;
 constexpr size_t kMaxDepth = 64;         // of brackets, and of inline fragments at the top
 constexpr size_t kMaxSelections = 2000;  // fields and fragments at the top, after expansion
 constexpr size_t kMaxDefinitions = 200;
-constexpr size_t kMaxBatch = 50;
 
 // What stands at the top of one selection set: fields, and fragments by name.
 struct Selections {
@@ -248,37 +246,6 @@ class Reader {
     size_t expanded_ = 0;  // fields of all operations together
 };
 
-Status read_one(const nlohmann::json& request, std::vector<GraphQlOperation>& operations) {
-    if (!request.is_object()) {
-        return fail("not a GraphQL request: an object is expected");
-    }
-    for (const auto& [key, value] : request.items()) {
-        const bool known =
-            key == "query" || key == "variables" || key == "extensions" || key == "operationName";
-        if (!known) {
-            return fail(
-                "not a GraphQL request: a key that is not query, operationName, variables "
-                "or extensions");
-        }
-        if (key == "extensions" && value.is_object() && value.contains("persistedQuery")) {
-            return fail("a persisted GraphQL query cannot be read");
-        }
-        if (key == "operationName" && !value.is_string() && !value.is_null()) {
-            return fail("not a GraphQL request: operationName is not a string");
-        }
-    }
-    const auto document = request.find("query");
-    if (document == request.end() || !document->is_string()) {
-        return fail("not a GraphQL request: query is not a string");
-    }
-    const auto read = read_graphql_document(document->get_ref<const std::string&>());
-    if (!read) {
-        return tl::unexpected(read.error().within("GraphQL"));
-    }
-    operations.insert(operations.end(), read->begin(), read->end());
-    return {};
-}
-
 }  // namespace
 
 std::string_view operation_type_word(GraphQlOperation::Type type) {
@@ -295,29 +262,6 @@ std::string_view operation_type_word(GraphQlOperation::Type type) {
 
 Result<std::vector<GraphQlOperation>> read_graphql_document(std::string_view document) {
     return Reader(document).read();
-}
-
-Result<std::vector<GraphQlOperation>> read_graphql_request(std::string_view content_type,
-                                                           std::string_view body) {
-    if (!is_json_content_type(content_type)) {
-        return fail("not a GraphQL request: the content type is not application/json");
-    }
-    const auto json = parse_strict_json(body);
-    if (!json) {
-        return tl::unexpected(json.error().within("GraphQL request"));
-    }
-    std::vector<GraphQlOperation> operations;
-    if (!json->is_array()) {
-        ANCHORHOLD_TRY(read_one(*json, operations));
-        return operations;
-    }
-    if (json->empty() || json->size() > kMaxBatch) {
-        return fail("a GraphQL batch that is empty or too long");
-    }
-    for (const nlohmann::json& request : *json) {
-        ANCHORHOLD_TRY(read_one(request, operations));
-    }
-    return operations;
 }
 
 }  // namespace anchorhold::policy

@@ -225,32 +225,6 @@ void print_entry(const Json& entry, std::string& out) {
 
 }  // namespace
 
-std::string_view protocol_word(proto::Protocol protocol) {
-    switch (protocol) {
-        case proto::HTTPS:
-            return "https";
-        case proto::HTTP:
-            return "http";
-        case proto::TLS:
-            return "tls";
-        case proto::TCP:
-            return "tcp";
-        default:
-            return "unknown";
-    }
-}
-
-std::string_view effect_word(proto::Rule::Effect effect) {
-    switch (effect) {
-        case proto::Rule::ALLOW:
-            return "allow";
-        case proto::Rule::DENY:
-            return "deny";
-        default:
-            return "ask";
-    }
-}
-
 std::string print_policy(const proto::ResolvedPolicy& policy) {
     const Json json = policy_json(policy);
     std::string out = fmt::format("# {}\n", json["digest"].get<std::string>());
