@@ -1,4 +1,4 @@
-// One function per setting; each reads a file and knows what it means.
+// A table of settings: where each is, what is good, why it matters, what to do.
 #include "supervisor/host_checks.h"
 
 #include <fmt/format.h>
@@ -52,108 +52,94 @@ std::optional<bool> mounted_with(const HostRoot& root, std::string_view type,
     return found;
 }
 
-HostCheck check_cgroup(const HostRoot& root) {
-    HostCheck check{"cgroup favordynmods", Verdict::kUnknown, "", "", ""};
-    const auto favoured = mounted_with(root, "cgroup2", "favordynmods");
-    if (!favoured) {
-        check.found = "no cgroup2 file system is mounted";
-        return check;
-    }
-    check.verdict = *favoured ? Verdict::kOk : Verdict::kSlow;
-    check.found = *favoured ? "on" : "off";
-    if (!*favoured) {
-        check.matters =
-            "moving a VMM into its cgroup waits for an RCU grace period, up to tens of "
-            "milliseconds";
-        check.remedy = "mount -o remount,favordynmods /sys/fs/cgroup";
-    }
-    return check;
+std::optional<std::string> on_or_off(std::optional<bool> on) {
+    return on ? std::optional<std::string>(*on ? "on" : "off") : std::nullopt;
 }
 
-HostCheck check_rcu(const HostRoot& root) {
-    HostCheck check{"RCU expediting", Verdict::kUnknown, "", "", ""};
-    const auto expedited = read_setting(root, "sys/kernel/rcu_expedited");
-    if (!expedited) {
-        check.found = "/sys/kernel/rcu_expedited does not exist";
-        return check;
-    }
-    const bool on = *expedited != "0";
-    check.verdict = on ? Verdict::kOk : Verdict::kSlow;
-    check.found = on ? "on" : "off";
-    if (!on) {
-        check.matters =
-            "KVM_CREATE_VM waits for ordinary grace periods: about 10 ms of every start instead of "
-            "0.6";
-        check.remedy =
-            "echo 1 > /sys/kernel/rcu_expedited   (or boot with rcupdate.rcu_expedited=1)";
-    }
-    return check;
-}
+// How a setting is found, judged and explained.
+struct Setting {
+    const char* name;
+    // As the kernel has it; nullopt where there is none.
+    std::optional<std::string> (*read)(const HostRoot&);
+    const char* absent;  // what there is instead
+    bool (*good)(const std::string& found);
+    const char* matters;
+    const char* remedy;
+};
 
-HostCheck check_nx_huge_pages(const HostRoot& root) {
-    HostCheck check{"kvm.nx_huge_pages", Verdict::kUnknown, "", "", ""};
-    const auto value = read_setting(root, "sys/module/kvm/parameters/nx_huge_pages");
-    if (!value) {
-        check.found = "kvm is built in differently or not loaded";
-        return check;
-    }
-    check.found = *value;
-    const bool off = *value == "N" || *value == "off" || *value == "never" || *value == "0";
-    check.verdict = off ? Verdict::kOk : Verdict::kSlow;
-    if (!off) {
-        check.matters =
-            "each VM starts a worker thread and large pages are split; needed only on CPUs with "
-            "the iTLB multihit bug";
-        check.remedy =
-            "grep . /sys/devices/system/cpu/vulnerabilities/itlb_multihit; where it says "
-            "\"Not affected\": echo never > /sys/module/kvm/parameters/nx_huge_pages";
-    }
-    return check;
-}
-
-HostCheck check_halt_polling(const HostRoot& root) {
-    HostCheck check{"kvm.halt_poll_ns", Verdict::kUnknown, "", "", ""};
+std::optional<std::string> read_halt_polling(const HostRoot& root) {
     const auto value = read_setting(root, "sys/module/kvm/parameters/halt_poll_ns");
     uint64_t nanoseconds = 0;
     if (!value || std::from_chars(value->data(), value->data() + value->size(), nanoseconds).ec !=
                       std::errc()) {
-        check.found = "kvm is not loaded";
-        return check;
+        return std::nullopt;
     }
-    check.found = fmt::format("{} ns", nanoseconds);
-    check.verdict = nanoseconds == 0 ? Verdict::kSlow : Verdict::kOk;
-    if (nanoseconds == 0) {
-        check.matters = "each short wait of a guest costs a sleep and a wake-up of its vCPU thread";
-        check.remedy =
-            "echo 200000 > /sys/module/kvm/parameters/halt_poll_ns   (0 suits dense idle fleets)";
-    }
-    return check;
+    return fmt::format("{} ns", nanoseconds);
 }
 
-HostCheck check_huge_pages(const HostRoot& root) {
-    HostCheck check{"huge pages for memfds", Verdict::kUnknown, "", "", ""};
+// The choice that stands in brackets: "always [advise] never".
+std::optional<std::string> read_huge_pages(const HostRoot& root) {
     const auto value = read_setting(root, "sys/kernel/mm/transparent_hugepage/shmem_enabled");
     if (!value) {
-        check.found = "this kernel has no transparent huge pages";
-        return check;
+        return std::nullopt;
     }
     const size_t begin = value->find('[');
     const size_t end = value->find(']');
-    check.found = begin < end && end != std::string::npos
-                      ? value->substr(begin + 1, end - begin - 1)
-                      : *value;
-    const bool on = check.found == "advise" || check.found == "always" ||
-                    check.found == "within_size" || check.found == "force";
-    check.verdict = on ? Verdict::kOk : Verdict::kSlow;
-    if (!on) {
-        check.matters =
-            "guest memory comes in pages of 4 KiB: loading and booting a kernel takes about twice "
-            "as long";
-        check.remedy =
-            "echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled   (never saves up to "
-            "8 MiB a sandbox)";
+    return begin < end && end != std::string::npos ? value->substr(begin + 1, end - begin - 1)
+                                                   : *value;
+}
+
+template <typename... Words>
+bool is_one_of(const std::string& found, Words... words) {
+    return ((found == words) || ...);
+}
+
+constexpr Setting kSettings[] = {
+    {"cgroup favordynmods",
+     [](const HostRoot& root) { return on_or_off(mounted_with(root, "cgroup2", "favordynmods")); },
+     "no cgroup2 file system is mounted", [](const std::string& found) { return found == "on"; },
+     "moving a VMM into its cgroup waits for an RCU grace period, up to tens of milliseconds",
+     "mount -o remount,favordynmods /sys/fs/cgroup"},
+    {"RCU expediting",
+     [](const HostRoot& root) {
+         const auto value = read_setting(root, "sys/kernel/rcu_expedited");
+         return on_or_off(value ? std::optional(*value != "0") : std::nullopt);
+     },
+     "/sys/kernel/rcu_expedited does not exist",
+     [](const std::string& found) { return found == "on"; },
+     "KVM_CREATE_VM waits for ordinary grace periods: about 10 ms of every start instead of 0.6",
+     "echo 1 > /sys/kernel/rcu_expedited   (or boot with rcupdate.rcu_expedited=1)"},
+    {"kvm.nx_huge_pages",
+     [](const HostRoot& root) {
+         return read_setting(root, "sys/module/kvm/parameters/nx_huge_pages");
+     },
+     "kvm is built in differently or not loaded",
+     [](const std::string& found) { return is_one_of(found, "N", "off", "never", "0"); },
+     "each VM starts a worker thread and large pages are split; needed only on CPUs with the iTLB "
+     "multihit bug",
+     "grep . /sys/devices/system/cpu/vulnerabilities/itlb_multihit; where it says \"Not "
+     "affected\": echo never > /sys/module/kvm/parameters/nx_huge_pages"},
+    {"kvm.halt_poll_ns", read_halt_polling, "kvm is not loaded",
+     [](const std::string& found) { return found != "0 ns"; },
+     "each short wait of a guest costs a sleep and a wake-up of its vCPU thread",
+     "echo 200000 > /sys/module/kvm/parameters/halt_poll_ns   (0 suits dense idle fleets)"},
+    {"huge pages for memfds", read_huge_pages, "this kernel has no transparent huge pages",
+     [](const std::string& found) {
+         return is_one_of(found, "advise", "always", "within_size", "force");
+     },
+     "guest memory comes in pages of 4 KiB: loading and booting a kernel takes about twice as long",
+     "echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled   (never saves up to 8 MiB a "
+     "sandbox)"},
+};
+
+HostCheck check_setting(const Setting& setting, const HostRoot& root) {
+    const auto found = setting.read(root);
+    if (!found) {
+        return {setting.name, Verdict::kUnknown, setting.absent, "", ""};
     }
-    return check;
+    return setting.good(*found)
+               ? HostCheck{setting.name, Verdict::kOk, *found, "", ""}
+               : HostCheck{setting.name, Verdict::kSlow, *found, setting.matters, setting.remedy};
 }
 
 HostCheck check_file(const std::string& name, const std::string& path, const std::string& remedy) {
@@ -169,8 +155,11 @@ HostCheck check_file(const std::string& name, const std::string& path, const std
 }  // namespace
 
 std::vector<HostCheck> check_kernel_settings(const HostRoot& root) {
-    return {check_cgroup(root), check_rcu(root), check_nx_huge_pages(root),
-            check_halt_polling(root), check_huge_pages(root)};
+    std::vector<HostCheck> checks;
+    for (const Setting& setting : kSettings) {
+        checks.push_back(check_setting(setting, root));
+    }
+    return checks;
 }
 
 std::vector<HostCheck> check_installation(const Installation& installation) {
