@@ -12,6 +12,7 @@
 #include "proto/proxy_control.pb.h"
 #include "proto/vmm_control.pb.h"
 #include "proxy/credentials/secret_store.h"
+#include "proxy/intermediate.h"
 #include "proxy/jail.h"
 #include "proxy/packet_channel.h"
 #include "proxy/setup_reader.h"
@@ -27,7 +28,7 @@ constexpr size_t kMaxStreams = 4096;
 constexpr std::chrono::milliseconds kLastTurn(10);
 constexpr int kLastTurns = 100;
 
-Result<Window::Parts> make_parts(ReadSetup setup, X509_STORE* trust) {
+Result<Window::Parts> make_parts(ReadSetup setup, CertifiedKey intermediate, X509_STORE* trust) {
     auto policy = ANCHORHOLD_TRY(
         proto::parse<proto::ResolvedPolicy>(setup.message.policy(), "the resolved policy"));
     auto evaluator = ANCHORHOLD_TRY(policy::Evaluator::create(std::move(policy)));
@@ -37,8 +38,8 @@ Result<Window::Parts> make_parts(ReadSetup setup, X509_STORE* trust) {
         .sandbox = setup.message.sandbox_name(),
         .evaluator = std::move(evaluator),
         .credentials = std::move(credentials),
-        .guest_tls = ANCHORHOLD_TRY(GuestTls::create(setup.message.intermediate_certificate(),
-                                                     setup.message.intermediate_key())),
+        .guest_tls =
+            ANCHORHOLD_TRY(GuestTls::create(intermediate.certificate, std::move(intermediate.key))),
         .upstream_tls = ANCHORHOLD_TRY(UpstreamTls::create(trust, setup.message.upstream_roots())),
         .next_stream = std::max<uint64_t>(setup.message.first_stream(), 1),
         .next_request = std::max<uint64_t>(setup.message.first_request(), 1)};
@@ -87,7 +88,9 @@ Status serve(ProxyDescriptors descriptors, X509_STORE* trust) {
     ReadSetup setup = ANCHORHOLD_TRY(read_setup(descriptors.setup.get()));
     descriptors.setup.reset();
     const std::chrono::seconds idle_exit(setup.message.idle_exit_seconds());
-    Window::Parts parts = ANCHORHOLD_TRY(make_parts(std::move(setup), trust));
+    CertifiedKey intermediate = ANCHORHOLD_TRY(make_intermediate(descriptors.control.get()));
+    Window::Parts parts =
+        ANCHORHOLD_TRY(make_parts(std::move(setup), std::move(intermediate), trust));
 
     asio::io_context context(1);
     DialerLink dialer(context, std::move(descriptors.dialer));

@@ -41,6 +41,32 @@ void add_name(X509_NAME* subject, const char* field, const std::string& text) {
                                reinterpret_cast<const unsigned char*>(text.c_str()), -1, -1, 0);
 }
 
+template <typename Object, typename Encode>
+Result<std::string> der_of(const char* what, Object* object, Encode encode) {
+    unsigned char* bytes = nullptr;
+    const int size = encode(object, &bytes);
+    if (size <= 0) {
+        return fail_openssl(what);
+    }
+    std::string der(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
+    OPENSSL_free(bytes);
+    return der;
+}
+
+template <typename Own, typename Decode>
+Result<Own> parsed(const char* what, std::string_view der, Decode decode) {
+    const auto* at = reinterpret_cast<const unsigned char*>(der.data());
+    const auto* const end = at + der.size();
+    Own object(decode(nullptr, &at, static_cast<long>(der.size())));
+    if (!object) {
+        return fail_openssl(what);
+    }
+    if (at != end) {
+        return fail(std::string(what) + ": bytes behind its end");
+    }
+    return object;
+}
+
 }  // namespace
 
 Result<OwnCertificate> sign_certificate(const CertificateRequest& request, X509* issuer,
@@ -86,6 +112,22 @@ Result<OwnKey> parse_private_key(std::string_view pem) {
         return fail_openssl("a private key in PEM");
     }
     return key;
+}
+
+Result<std::string> public_key_der(EVP_PKEY* key) {
+    return der_of("a public key", key, i2d_PUBKEY);
+}
+
+Result<OwnKey> parse_public_key(std::string_view der) {
+    return parsed<OwnKey>("a public key", der, d2i_PUBKEY);
+}
+
+Result<std::string> certificate_der(X509* certificate) {
+    return der_of("a certificate", certificate, i2d_X509);
+}
+
+Result<OwnCertificate> parse_certificate(std::string_view der) {
+    return parsed<OwnCertificate>("a certificate", der, d2i_X509);
 }
 
 }  // namespace anchorhold::x509

@@ -32,4 +32,12 @@ Result<OwnCertificate> sign_certificate(const CertificateRequest& request, X509*
 // the key stays elsewhere; the text is the caller's to wipe.
 Result<OwnKey> parse_private_key(std::string_view pem);
 
+// A SubjectPublicKeyInfo in DER (RFC 5280 §4.1), and back; nothing may follow it.
+Result<std::string> public_key_der(EVP_PKEY* key);
+Result<OwnKey> parse_public_key(std::string_view der);
+
+// A certificate in DER, and back; nothing may follow it.
+Result<std::string> certificate_der(X509* certificate);
+Result<OwnCertificate> parse_certificate(std::string_view der);
+
 }  // namespace anchorhold::x509

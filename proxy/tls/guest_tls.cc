@@ -79,17 +79,14 @@ GuestTls& GuestTls::operator=(GuestTls&&) noexcept = default;
 GuestTls::~GuestTls() = default;
 
 Result<GuestTls> GuestTls::create(std::string_view intermediate_certificate,
-                                  std::string_view intermediate_key) {
+                                  OwnKey intermediate_key) {
     GuestTls tls;
-    const auto* der = reinterpret_cast<const unsigned char*>(intermediate_certificate.data());
-    tls.intermediate_.reset(
-        d2i_X509(nullptr, &der, static_cast<long>(intermediate_certificate.size())));
-    const auto* key = reinterpret_cast<const unsigned char*>(intermediate_key.data());
-    tls.intermediate_key_.reset(
-        d2i_AutoPrivateKey(nullptr, &key, static_cast<long>(intermediate_key.size())));
+    tls.intermediate_ = ANCHORHOLD_TRY(x509::parse_certificate(intermediate_certificate));
+    tls.intermediate_key_ = std::move(intermediate_key);
     tls.leaf_key_.reset(EVP_EC_gen("P-256"));
     tls.context_.reset(SSL_CTX_new(TLS_server_method()));
-    if (!tls.intermediate_ || !tls.intermediate_key_ || !tls.leaf_key_ || !tls.context_) {
+    if (!tls.leaf_key_ || !tls.context_ ||
+        X509_check_private_key(tls.intermediate_.get(), tls.intermediate_key_.get()) != 1) {
         return fail_openssl("the sandbox's intermediate certificate");
     }
     SSL_CTX* context = tls.context_.get();

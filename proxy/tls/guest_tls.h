@@ -16,9 +16,9 @@ namespace anchorhold::proxy {
 // ticket of one name resumes under no other.
 class GuestTls {
   public:
-    // DER: the intermediate's certificate and its P-256 key (PKCS#8).
+    // The intermediate's certificate (DER) and its key.
     static Result<GuestTls> create(std::string_view intermediate_certificate,
-                                   std::string_view intermediate_key);
+                                   OwnKey intermediate_key);
     GuestTls(GuestTls&&) noexcept;
     GuestTls& operator=(GuestTls&&) noexcept;
     ~GuestTls();

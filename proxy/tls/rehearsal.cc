@@ -18,23 +18,6 @@ constexpr int kMostTurns = 16;
 constexpr size_t kRecord = 16384;
 constexpr size_t kRoom = 2 * kRecord;
 
-template <typename Object, typename Write>
-std::string der(Object* object, Write write) {
-    unsigned char* bytes = nullptr;
-    const int size = write(object, &bytes);
-    std::string text(reinterpret_cast<const char*>(bytes),
-                     size > 0 ? static_cast<size_t>(size) : 0);
-    OPENSSL_free(bytes);
-    return text;
-}
-
-std::string pkcs8(EVP_PKEY* key) {
-    PKCS8_PRIV_KEY_INFO* info = EVP_PKEY2PKCS8(key);
-    std::string text = der(info, i2d_PKCS8_PRIV_KEY_INFO);
-    PKCS8_PRIV_KEY_INFO_free(info);
-    return text;
-}
-
 Result<std::string> pem(X509* certificate) {
     const x509::OwnBio bio(BIO_new(BIO_s_mem()));
     if (PEM_write_bio_X509(bio.get(), certificate) != 1) {
@@ -56,7 +39,7 @@ bool pass_record(SSL* from, SSL* to) {
 }  // namespace
 
 Status rehearse_tls(X509_STORE* trust) {
-    const OwnKey key(EVP_EC_gen("P-256"));
+    OwnKey key(EVP_EC_gen("P-256"));
     const std::array<x509::Extension, 2> authority = {
         {{NID_basic_constraints, "critical,CA:TRUE"}, {NID_subject_key_identifier, "hash"}}};
     x509::CertificateRequest request;
@@ -64,7 +47,8 @@ Status rehearse_tls(X509_STORE* trust) {
     request.key = key.get();
     request.extensions = authority;
     const OwnCertificate root = ANCHORHOLD_TRY(x509::sign_certificate(request, nullptr, key.get()));
-    GuestTls guest = ANCHORHOLD_TRY(GuestTls::create(der(root.get(), i2d_X509), pkcs8(key.get())));
+    const std::string root_der = ANCHORHOLD_TRY(x509::certificate_der(root.get()));
+    GuestTls guest = ANCHORHOLD_TRY(GuestTls::create(root_der, std::move(key)));
     const std::string root_pem = ANCHORHOLD_TRY(pem(root.get()));
     UpstreamTls upstream = ANCHORHOLD_TRY(UpstreamTls::create(trust, root_pem));
     const OwnSsl server = ANCHORHOLD_TRY(guest.session(kName, "http/1.1"));

@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <openssl/core_names.h>
+#include <openssl/obj_mac.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <sys/file.h>
@@ -28,36 +30,26 @@ using x509::OwnKey;
 constexpr size_t kMaxKeyText = 4000;
 constexpr const char* kWhat = "the installation's root certificate";
 
-struct Signed {
-    OwnCertificate certificate;
-    OwnKey key;
+struct Issuer {
+    X509* certificate = nullptr;  // null: the key signs itself
+    EVP_PKEY* key = nullptr;
 };
 
-// With no issuer: self-signed.
-Result<Signed> make_authority(const std::string& name, long days, const char* constraints,
-                              X509* issuer, EVP_PKEY* issuer_key) {
-    Signed made{nullptr, OwnKey(EVP_EC_gen("P-256"))};
-    if (!made.key) {
-        return fail_openssl(kWhat);
-    }
+Result<OwnCertificate> sign_authority(const std::string& name, long days, const char* constraints,
+                                      EVP_PKEY* key, const Issuer& issuer) {
     std::vector<x509::Extension> extensions = {{NID_basic_constraints, constraints},
                                                {NID_key_usage, "critical,keyCertSign"},
                                                {NID_subject_key_identifier, "hash"}};
-    if (issuer != nullptr) {
+    if (issuer.certificate != nullptr) {
         extensions.push_back({NID_authority_key_identifier, "keyid:always"});
     }
     x509::CertificateRequest request;
     request.common_name = name;
     request.days = days;
-    request.key = made.key.get();
+    request.key = key;
     request.extensions = extensions;
-    auto certificate = x509::sign_certificate(request, issuer,
-                                              issuer_key != nullptr ? issuer_key : made.key.get());
-    if (!certificate) {
-        return tl::unexpected(certificate.error().within(kWhat));
-    }
-    made.certificate = std::move(*certificate);
-    return made;
+    auto certificate = x509::sign_certificate(request, issuer.certificate, issuer.key);
+    return certificate ? std::move(certificate) : tl::unexpected(certificate.error().within(kWhat));
 }
 
 std::string bio_text(BIO* bio) {
@@ -122,14 +114,17 @@ Result<CertificateAuthority> CertificateAuthority::open(const std::string& folde
     const std::string certificate_path = folder + "/root.pem";
     const std::string key_path = folder + "/root.key";
     if (!std::filesystem::exists(certificate_path)) {
-        const Signed made =
-            ANCHORHOLD_TRY(make_authority("Anchorhold root of this installation", 3650,
-                                          "critical,CA:TRUE,pathlen:1", nullptr, nullptr));
+        const OwnKey made(EVP_EC_gen("P-256"));
+        if (!made) {
+            return fail_openssl(kWhat);
+        }
+        const OwnCertificate self = ANCHORHOLD_TRY(
+            sign_authority("Anchorhold root of this installation", 3650,
+                           "critical,CA:TRUE,pathlen:1", made.get(), {nullptr, made.get()}));
         const OwnBio key(BIO_new(BIO_s_secmem()));
         const OwnBio certificate(BIO_new(BIO_s_mem()));
-        PEM_write_bio_PKCS8PrivateKey(key.get(), made.key.get(), nullptr, nullptr, 0, nullptr,
-                                      nullptr);
-        PEM_write_bio_X509(certificate.get(), made.certificate.get());
+        PEM_write_bio_PKCS8PrivateKey(key.get(), made.get(), nullptr, nullptr, 0, nullptr, nullptr);
+        PEM_write_bio_X509(certificate.get(), self.get());
         std::string key_text = bio_text(key.get());
         const Status written = write_whole(key_path, key_text, 0600);
         ::explicit_bzero(key_text.data(), key_text.size());
@@ -156,28 +151,20 @@ std::string CertificateAuthority::root_subject_hash() const {
     return fmt::format("{:08x}", X509_subject_name_hash(material_->root.get()));
 }
 
-Result<Intermediate> CertificateAuthority::issue(std::string_view sandbox) const {
-    const Signed made = ANCHORHOLD_TRY(
-        make_authority("Anchorhold sandbox " + std::string(sandbox.substr(0, 40)), 30,
-                       "critical,CA:TRUE,pathlen:0", material_->root.get(), material_->key.get()));
-    Intermediate intermediate;
-    unsigned char* der = nullptr;
-    const int size = i2d_X509(made.certificate.get(), &der);
-    if (size <= 0) {
-        return fail_openssl(kWhat);
+Result<std::string> CertificateAuthority::issue(std::string_view sandbox,
+                                                std::string_view public_key) const {
+    const OwnKey key = ANCHORHOLD_TRY(x509::parse_public_key(public_key));
+    char group[16] = {};
+    if (EVP_PKEY_get_utf8_string_param(key.get(), OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof group,
+                                       nullptr) != 1 ||
+        std::string_view(group) != SN_X9_62_prime256v1) {
+        ERR_clear_error();
+        return fail("an intermediate's key is not on P-256");
     }
-    intermediate.certificate.assign(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
-    OPENSSL_free(der);
-    PKCS8_PRIV_KEY_INFO* info = EVP_PKEY2PKCS8(made.key.get());
-    unsigned char* key = nullptr;
-    const int key_size = i2d_PKCS8_PRIV_KEY_INFO(info, &key);
-    PKCS8_PRIV_KEY_INFO_free(info);
-    if (key_size <= 0) {
-        return fail_openssl(kWhat);
-    }
-    intermediate.key.assign(reinterpret_cast<const char*>(key), static_cast<size_t>(key_size));
-    OPENSSL_clear_free(key, static_cast<size_t>(key_size));
-    return intermediate;
+    const OwnCertificate made = ANCHORHOLD_TRY(sign_authority(
+        "Anchorhold sandbox " + std::string(sandbox.substr(0, 40)), 30,
+        "critical,CA:TRUE,pathlen:0", key.get(), {material_->root.get(), material_->key.get()}));
+    return x509::certificate_der(made.get());
 }
 
 Result<std::string> default_ca_folder() {

@@ -10,12 +10,6 @@
 
 namespace anchorhold::supervisor {
 
-// A P-256 intermediate for one sandbox's proxy.
-struct Intermediate {
-    std::string certificate;  // DER
-    std::string key;          // PKCS#8 DER; the receiver wipes it
-};
-
 class CertificateAuthority {
   public:
     // Reads root.pem and root.key below `folder`, or makes them (P-256, ten years; the folder 0700,
@@ -25,8 +19,10 @@ class CertificateAuthority {
     CertificateAuthority& operator=(CertificateAuthority&&) noexcept;
     ~CertificateAuthority();
 
-    // Valid for 30 days, path length 0, named after the sandbox.
-    Result<Intermediate> issue(std::string_view sandbox) const;
+    // The certificate (DER) of a sandbox's intermediate, whose key its proxy made and keeps: valid
+    // for 30 days, path length 0, named after the sandbox. `public_key` is a SubjectPublicKeyInfo
+    // (DER); an error for anything but a point on P-256.
+    Result<std::string> issue(std::string_view sandbox, std::string_view public_key) const;
 
     [[nodiscard]] const std::string& root_pem() const { return root_pem_; }
     // What OpenSSL calls the root's file in a folder of certificates: 8 hexadecimal digits.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace anchorhold::supervisor {
 namespace {
@@ -17,6 +18,7 @@ constexpr size_t kMaxCaptured = 2560;
 constexpr size_t kMaxCapturedName = 640;
 constexpr size_t kMaxPlaceholder = 1024;
 constexpr size_t kDigest = 32;
+constexpr size_t kMaxPublicKey = 128;  // one on P-256 has 91 bytes
 // How far a number may be ahead of those seen: what is open at once has no event yet.
 constexpr uint64_t kMaxAhead = uint64_t{1} << 20;
 
@@ -73,6 +75,11 @@ bool ReportVocabulary::is_captured(std::string_view name, std::string_view bindi
 }
 
 Status ReportCheck::check(const proto::ProxyReport& report) {
+    const bool first = !std::exchange(reported_, true);
+    if (report.public_key().empty() ? first
+                                    : !first || report.public_key().size() > kMaxPublicKey) {
+        return fail("not one key, first of all");
+    }
     for (const proto::AuditEvent& event : report.events()) {
         ANCHORHOLD_TRY(check_event(event));
     }

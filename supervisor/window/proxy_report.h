@@ -44,9 +44,10 @@ class ReportCheck {
           last_stream_(first_stream - 1),
           last_request_(first_request - 1) {}
 
-    // Events of the kinds a proxy has, in bounds, with the policy's own rules and secrets, numbered
-    // without a gap; a question that can be asked; a captured credential of a binding. An error
-    // says in a few words what is wrong: the proxy is to be ended and nothing of the report used.
+    // The key to certify comes in the first report and in no other. Events of the kinds a proxy
+    // has, in bounds, with the policy's own rules and secrets, numbered without a gap; a question
+    // that can be asked; a captured credential of a binding. An error says in a few words what is
+    // wrong: the proxy is to be ended and nothing of the report used.
     Status check(const proto::ProxyReport& report);
 
     // The highest so far; one less than the first where there was none.
@@ -65,6 +66,7 @@ class ReportCheck {
     uint64_t last_stream_;
     uint64_t last_request_;
     uint64_t sequence_ = 0;
+    bool reported_ = false;
 };
 
 }  // namespace anchorhold::supervisor

@@ -120,7 +120,7 @@ Result<OwnFd> Window::make_setup() const {
     setup.set_first_stream(last_stream_ + 1);
     setup.set_first_request(last_request_ + 1);
     setup.set_idle_exit_seconds(spec_.idle_exit_seconds);
-    return write_setup(std::move(setup), host_.authority(), spec_.secrets);
+    return write_setup(setup, spec_.secrets);
 }
 
 void Window::take_proxy(Result<ForkedProxy> forked) {

@@ -103,6 +103,7 @@ class Window {
     void receive_reports(Reading reading);
     Status receive_report(std::vector<proto::AuditEvent>& events, uint64_t& sequence, bool& more);
     void use_report(proto::ProxyReport& report, std::vector<proto::AuditEvent>& events);
+    void certify(const std::string& public_key);
     void ask(proto::Question question);
     bool write(std::vector<proto::AuditEvent> events);
     void rest_from_reports();

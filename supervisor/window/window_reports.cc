@@ -102,6 +102,9 @@ Status Window::receive_report(std::vector<proto::AuditEvent>& events, uint64_t& 
 void Window::use_report(proto::ProxyReport& report, std::vector<proto::AuditEvent>& events) {
     std::move(report.mutable_events()->begin(), report.mutable_events()->end(),
               std::back_inserter(events));
+    if (!report.public_key().empty()) {
+        certify(report.public_key());
+    }
     if (report.has_minted()) {
         proto::Secret& secret = *report.mutable_minted()->mutable_secret();
         if (const Status kept = captured_.keep(secret); !kept) {
@@ -112,6 +115,20 @@ void Window::use_report(proto::ProxyReport& report, std::vector<proto::AuditEven
     if (report.has_question()) {
         ask(std::move(*report.mutable_question()));
     }
+}
+
+// The proxy waits for it before it takes a stream.
+void Window::certify(const std::string& public_key) {
+    auto certificate = host_.authority().issue(spec_.sandbox, public_key);
+    if (!certificate) {
+        proxy_->breach = certificate.error().message;
+        kill_proxy();
+        return;
+    }
+    proto::ProxyOrder order;
+    order.set_intermediate(std::move(*certificate));
+    [[maybe_unused]] const Status told =
+        send_packet(proxy_->control.get(), order.SerializeAsString());
 }
 
 void Window::ask(proto::Question question) {

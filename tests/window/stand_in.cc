@@ -11,6 +11,7 @@
 #include <span>
 
 #include "proxy/client_hello.h"
+#include "x509/certificate.h"
 
 namespace anchorhold::window_test {
 namespace {
@@ -155,9 +156,13 @@ StandIn::StandIn(Handler handler, Options options)
     folder_ = ::mkdtemp(name);
     authority_ = std::make_unique<supervisor::CertificateAuthority>(
         supervisor::CertificateAuthority::open(folder_ + "/ca").value());
-    intermediate_ = authority_->issue("stand-in").value();
+    proxy::OwnKey key(EVP_EC_gen("P-256"));
+    EVP_PKEY_up_ref(key.get());
+    issuer_key_.reset(key.get());
+    const std::string intermediate =
+        authority_->issue("stand-in", x509::public_key_der(key.get()).value()).value();
     tls_ = std::make_unique<proxy::GuestTls>(
-        proxy::GuestTls::create(intermediate_.certificate, intermediate_.key).value());
+        proxy::GuestTls::create(intermediate, std::move(key)).value());
     listener_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -259,15 +264,11 @@ void StandIn::serve(OwnFd socket) {
 // The leaf as it was, but for its last day.
 void StandIn::use_expired_certificate(SSL* session) const {
     constexpr long kHour = 60L * 60;
-    const auto* key = reinterpret_cast<const unsigned char*>(intermediate_.key.data());
-    EVP_PKEY* issuer =
-        d2i_AutoPrivateKey(nullptr, &key, static_cast<long>(intermediate_.key.size()));
     X509* leaf = X509_dup(SSL_get_certificate(session));
     X509_gmtime_adj(X509_getm_notAfter(leaf), -kHour);
-    X509_sign(leaf, issuer, EVP_sha256());
+    X509_sign(leaf, issuer_key_.get(), EVP_sha256());
     SSL_use_certificate(session, leaf);
     X509_free(leaf);
-    EVP_PKEY_free(issuer);
 }
 
 void StandIn::serve_http(ByteStream& stream, const std::string& server_name) {

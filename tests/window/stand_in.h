@@ -70,7 +70,7 @@ class StandIn {
     Options options_;
     std::string folder_;
     std::unique_ptr<supervisor::CertificateAuthority> authority_;
-    supervisor::Intermediate intermediate_;
+    proxy::OwnKey issuer_key_;
     std::unique_ptr<proxy::GuestTls> tls_;
     std::mutex tls_mutex_;
     OwnFd listener_;

@@ -56,6 +56,25 @@ TEST_F(CertificateTest, serial_numbers_differ) {
               0);
 }
 
+TEST_F(CertificateTest, keys_and_certificates_come_back_from_der) {
+    const std::string key = public_key_der(root_key.get()).value();
+    EXPECT_EQ(EVP_PKEY_eq(parse_public_key(key).value().get(), root_key.get()), 1);
+    const OwnCertificate root = make_root();
+    const std::string certificate = certificate_der(root.get()).value();
+    EXPECT_EQ(X509_cmp(parse_certificate(certificate).value().get(), root.get()), 0);
+}
+
+TEST_F(CertificateTest, der_that_is_cut_or_followed_by_bytes_is_an_error) {
+    const std::string key = public_key_der(root_key.get()).value();
+    const std::string certificate = certificate_der(make_root().get()).value();
+    EXPECT_FALSE(parse_public_key(key + "x"));
+    EXPECT_FALSE(parse_certificate(certificate + "x"));
+    for (const size_t size : {size_t{0}, size_t{1}, key.size() - 1}) {
+        EXPECT_FALSE(parse_public_key(std::string_view(key).substr(0, size)));
+        EXPECT_FALSE(parse_certificate(std::string_view(certificate).substr(0, size)));
+    }
+}
+
 TEST_F(CertificateTest, extension_that_openssl_cannot_read_is_an_error) {
     const std::vector<Extension> extensions = {{NID_basic_constraints, "nonsense"}};
     CertificateRequest request;

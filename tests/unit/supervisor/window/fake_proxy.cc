@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "proto/frame.h"
 #include "proto/proxy_control.pb.h"
+#include "x509/certificate.h"
 
 namespace anchorhold {
 namespace {
@@ -26,10 +27,29 @@ std::string read_all(int fd) {
     return text;
 }
 
+// As every proxy is, before it takes a stream.
+void be_certified(int control) {
+    const x509::OwnKey key(EVP_EC_gen("P-256"));
+    proto::ProxyReport report;
+    report.set_public_key(x509::public_key_der(key.get()).value());
+    pollfd answered{control, POLLIN, 0};
+    if (!send_packet(control, report.SerializeAsString()) || ::poll(&answered, 1, -1) != 1) {
+        ::_exit(1);
+    }
+    const auto packet = receive_packet(control);
+    if (!packet || !*packet ||
+        !x509::parse_certificate(proto::parse<proto::ProxyOrder>((*packet)->bytes, "the order")
+                                     .value()
+                                     .intermediate())) {
+        ::_exit(1);
+    }
+}
+
 [[noreturn]] void run_proxy(const std::vector<OwnFd>& fds) {
     const int control = fds[0].get();
     const int streams = fds[1].get();
     read_all(fds[3].get());  // the setup
+    be_certified(control);
     OwnFd last;
     for (;;) {
         pollfd waiting[] = {{control, POLLIN, 0}, {streams, POLLIN, 0}};

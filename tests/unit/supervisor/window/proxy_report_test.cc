@@ -34,8 +34,15 @@ proto::ProxyReport good_report() {
     return report;
 }
 
+proto::ProxyReport key_report() {
+    proto::ProxyReport report;
+    report.set_public_key(std::string(91, 'k'));
+    return report;
+}
+
 class ReportCheckTest : public testing::Test {
   protected:
+    ReportCheckTest() { EXPECT_TRUE(check(key_report())); }
     Status check(const proto::ProxyReport& report) { return checker.check(report); }
 
     const proto::ResolvedPolicy policy = make_policy();
@@ -48,6 +55,16 @@ TEST_F(ReportCheckTest, good_report_passes_and_moves_the_numbers) {
     EXPECT_TRUE(check(good_report()));
     EXPECT_EQ(checker.last_stream(), 5U);
     EXPECT_EQ(checker.last_request(), 7U);
+}
+
+TEST_F(ReportCheckTest, a_key_comes_first_and_once) {
+    EXPECT_FALSE(check(key_report()));
+    ReportCheck fresh{vocabulary, 5, 7};
+    EXPECT_FALSE(fresh.check(good_report()));
+    ReportCheck another{vocabulary, 5, 7};
+    proto::ProxyReport long_key;
+    long_key.set_public_key(std::string(129, 'k'));
+    EXPECT_FALSE(another.check(long_key));
 }
 
 TEST_F(ReportCheckTest, sequence_counts_every_event) {
