@@ -20,6 +20,7 @@ import threading
 import zipfile
 
 import certificates
+import sigv4
 
 FOLDER = "/tmp"
 LOG = open(f"{FOLDER}/requests.log", "a", buffering=1)
@@ -65,9 +66,37 @@ def node_package():
     return packed.getvalue()
 
 
+def debian_package():
+    """anchorhold-tiny_1.0_all.deb: an ar archive of two tar files (deb(5))."""
+    def packed(files):
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w:gz", format=tarfile.GNU_FORMAT) as tar:
+            for name, text in files.items():
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mode = len(text), 0o644
+                tar.addfile(entry, io.BytesIO(text.encode()))
+        return archive.getvalue()
+
+    control = packed({"./control": DEBIAN_CONTROL})
+    data = packed({"./usr/share/anchorhold-tiny": "a Debian package through the window\n"})
+    deb = b"!<arch>\n"
+    for name, content in (("debian-binary", b"2.0\n"), ("control.tar.gz", control), ("data.tar.gz", data)):
+        deb += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode() + content + b"\n" * (len(content) % 2)
+    return deb
+
+
+DEBIAN_CONTROL = """Package: anchorhold-tiny
+Version: 1.0
+Architecture: all
+Maintainer: stand-in <s@example.com>
+Description: one file
+"""
+DEB = debian_package()
 WHEEL = wheel()
 TARBALL = node_package()
 LFS_OBJECTS = {}
+# The test has it too; a guest never.
+AWS_SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYzEXAMPLEKEY"
 # What GitHub's answer hands out for one object: another credential that no guest may hold.
 LFS_TOKEN = "RemoteAuth lfs-0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 
@@ -124,6 +153,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.lfs_object(path.rsplit("/", 1)[-1], data)
         elif host == "github.com" and path.startswith("/octo/tiny"):
             self.git(path, query, data)
+        elif host == "deb.debian.org" and path == "/debian/dists/tiny/main/binary-amd64/Packages":
+            self.answer(200, f"{DEBIAN_CONTROL}Filename: pool/anchorhold-tiny_1.0_all.deb\nSize: {len(DEB)}\n"
+                             f"SHA256: {hashlib.sha256(DEB).hexdigest()}\n\n".encode())
+        elif host == "deb.debian.org" and path == "/debian/pool/anchorhold-tiny_1.0_all.deb":
+            self.answer(200, DEB)
+        elif host == "tiny.s3.us-east-1.amazonaws.com":
+            signed = sigv4.signed_with(self.command, path, query, self.headers, AWS_SECRET)
+            record("s3", path, "signed" if signed else "not signed", f"by {sigv4.key_id(self.headers)}")
+            self.answer(200 if signed else 403, b"an object through the window\n")
         elif host == "api.example.com" and path == "/v1/big":
             self.big(int(query))
         elif host == "api.example.com" and path.startswith("/v1/"):
@@ -200,6 +238,13 @@ def serve_https():
     server = Server(("127.0.0.1", 0), Handler)
     # The handshake belongs into the connection's thread, not into accept().
     server.socket = tls("http/1.1").wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
+def serve_http():
+    """The same without TLS, for apt."""
+    server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.server_address[1]
 
@@ -283,7 +328,7 @@ def serve_websocket():
 def main():
     import sys
     certificates.make(FOLDER)
-    makers = {"https": serve_https, "http2": serve_http2, "grpc": serve_grpc, "websocket": serve_websocket}
+    makers = {"https": serve_https, "http": serve_http, "http2": serve_http2, "grpc": serve_grpc, "websocket": serve_websocket}
     if "https" in sys.argv[1:]:
         make_repository()
     ports = {name: makers[name]() for name in sys.argv[1:]}

@@ -70,9 +70,13 @@ void WindowHome::allow_loopback() {
     for (const auto& [name, port] : upstreams_) {
         hosts += (hosts.empty() ? "" : ", ") + name;
     }
-    add_policy("loopback", "version: 1\nkind: grant\nname: loopback\nallow:\n  - hosts: [" + hosts +
-                               "]\n    methods: [OPTIONS]\n    paths: [/loopback]\n    "
-                               "private_ranges: [127.0.0.0/8]\n");
+    std::string rules;
+    for (const std::string protocol : {"https", "http"}) {
+        rules += "  - hosts: [" + hosts + "]\n    protocol: " + protocol +
+                 "\n    methods: [OPTIONS]\n    paths: [/loopback]\n"
+                 "    private_ranges: [127.0.0.0/8]\n";
+    }
+    add_policy("loopback", "version: 1\nkind: grant\nname: loopback\nallow:\n" + rules);
 }
 
 Invocation WindowHome::invocation(std::vector<std::string> arguments) const {
@@ -85,7 +89,8 @@ Invocation WindowHome::invocation(std::vector<std::string> arguments) const {
 }
 
 Invocation WindowHome::run(const std::string& script, const Guest& guest) const {
-    std::vector<std::string> arguments = {"run", "--image", guest.image, "--memory", guest.memory};
+    std::vector<std::string> arguments = {"run",        "--image", guest.image, "--memory",
+                                          guest.memory, "--user",  guest.user};
     for (const std::string& policy : policies_) {
         arguments.insert(arguments.end(), {"--policy", policy});
     }

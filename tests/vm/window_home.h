@@ -49,6 +49,7 @@ class WindowHome {
     struct Guest {
         std::string image = "clients";
         std::string memory = "512M";
+        std::string user = "agent";
     };
     [[nodiscard]] Invocation run(const std::string& script, const Guest& guest) const;
 
