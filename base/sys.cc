@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -190,6 +191,16 @@ Status set_nonblocking(int fd) {
         return fail_errno("fcntl O_NONBLOCK", std::to_string(fd));
     }
     return {};
+}
+
+Status raise_descriptor_limit() {
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) < 0) {
+        return fail_errno("getrlimit", "RLIMIT_NOFILE");
+    }
+    files.rlim_cur = files.rlim_max;
+    return ::setrlimit(RLIMIT_NOFILE, &files) == 0 ? Status()
+                                                   : fail_errno("setrlimit", "RLIMIT_NOFILE");
 }
 
 }  // namespace anchorhold::sys

@@ -57,4 +57,8 @@ struct Pipe {
     int fd, std::string_view object);  // of a regular file or block device
 [[nodiscard]] Status set_nonblocking(int fd);
 
+// As many descriptors as this process may have at all: the usual 1,024 are for programs that use
+// select(2). Children inherit it.
+[[nodiscard]] Status raise_descriptor_limit();
+
 }  // namespace anchorhold::sys

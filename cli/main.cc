@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/sys.h"
 #include "cli/command.h"
 #include "cli/exit_status.h"
 #include "cli/run_report.h"
@@ -48,6 +49,11 @@ int parse_and_run(int argc, char** argv) {
     const auto installation = supervisor::find_installation();
     if (!installation) {
         print_error(installation.error().message);
+        return kExitFailed;
+    }
+    // Every stream of a guest is a descriptor here, in the VMM and, twice, in its proxy.
+    if (const Status raised = sys::raise_descriptor_limit(); !raised) {
+        print_error(raised.error().message);
         return kExitFailed;
     }
     SplitArguments arguments = split(argc, argv);

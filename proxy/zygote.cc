@@ -25,6 +25,7 @@ namespace {
 
 // What every proxy would load for itself otherwise.
 Result<OwnStore> warm_up() {
+    ANCHORHOLD_TRY(sys::raise_descriptor_limit());
     // Checking a certificate's dates asks for the time zone, and a proxy can open no file.
     ::setenv("TZ", "UTC0", 1);
     ::tzset();
