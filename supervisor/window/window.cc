@@ -128,7 +128,6 @@ void Window::take_proxy(Result<ForkedProxy> forked) {
         start_failed(forked.error().message);
         return;
     }
-    failing_since_.reset();
     proxy_->pid = forked->pid;
     proxy_->pidfd = std::move(forked->pidfd);
     if (!proxy_->breach.empty()) {
@@ -143,12 +142,6 @@ void Window::take_proxy(Result<ForkedProxy> forked) {
 
 // The zygote or the dialer may just have died; both come back.
 void Window::start_failed(const std::string& why) {
-    const TimePoint now = loop_.clock().now();
-    failing_since_ = failing_since_.value_or(now);
-    if (now - *failing_since_ > kStartPatience) {
-        shut("no proxy can be started: " + why);
-        return;
-    }
     lose_proxy("cannot be started: " + why);
 }
 
@@ -184,7 +177,11 @@ void Window::lose_proxy(const std::string& change) {
         return;
     }
     const Duration wait = pace_.after_death();
-    if (wait == Duration::zero()) {
+    const TimePoint now = loop_.clock().now();
+    failing_since_ = wait == Duration::zero() ? now : failing_since_.value_or(now);
+    if (now - *failing_since_ > kStartPatience) {
+        shut("for half a minute no proxy lived to say a word; the last one " + change);
+    } else if (wait == Duration::zero()) {
         wait_for_stream();
     } else {
         restart_ = loop_.add_timer(wait, [this] { wait_for_stream(); });

@@ -45,8 +45,8 @@ class Window {
         // A request waits for a person. Call answer() with the question's id, at once or later. An
         // id is never used twice.
         std::function<void(const proto::Question&)> on_question;
-        // The window is shut for good: the log cannot be written, or no proxy could be started for
-        // half a minute. One line.
+        // The window is shut for good: the log cannot be written, or no proxy lived to say a word
+        // for half a minute. One line.
         std::function<void(const std::string& why)> on_failure;
     };
 
@@ -137,7 +137,7 @@ class Window {
 
     RestartPace pace_;
     EventLoop::TimerId restart_ = 0;
-    std::optional<TimePoint> failing_since_;  // no proxy could be started since
+    std::optional<TimePoint> failing_since_;  // no proxy has said a word since
     uint64_t read_in_turn_ = 0;               // events of the current kReadTurn
     TimePoint read_turn_ends_{};
     EventLoop::TimerId reading_ = 0;

@@ -100,6 +100,7 @@ Status Window::receive_report(std::vector<proto::AuditEvent>& events, uint64_t& 
 }
 
 void Window::use_report(proto::ProxyReport& report, std::vector<proto::AuditEvent>& events) {
+    failing_since_.reset();
     std::move(report.mutable_events()->begin(), report.mutable_events()->end(),
               std::back_inserter(events));
     if (!report.public_key().empty()) {
