@@ -17,6 +17,7 @@ import ssl
 import subprocess
 import tarfile
 import threading
+import time
 import zipfile
 
 import certificates
@@ -94,6 +95,7 @@ Description: one file
 DEB = debian_package()
 WHEEL = wheel()
 TARBALL = node_package()
+BIG_SENT = []
 LFS_OBJECTS = {}
 # The test has it too; a guest never.
 AWS_SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYzEXAMPLEKEY"
@@ -164,6 +166,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200 if signed else 403, b"an object through the window\n")
         elif host == "api.example.com" and path == "/v1/big":
             self.big(int(query))
+        elif host == "api.example.com" and path == "/v1/until-big-waits":
+            self.answer(200, f"waits after {big_waits()} bytes\n".encode())
         elif host == "api.example.com" and path.startswith("/v1/"):
             self.answer(200, b"you said " + data)
         else:
@@ -220,7 +224,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             block = (b"%015d\n" % number) * 4096
             digest.update(block)
             self.wfile.write(block)
+            BIG_SENT.append(len(block))
         record("big", digest.hexdigest())
+
+
+def big_waits():
+    """Returns once the large answer is on its way and nobody takes more of it: how much of it went."""
+    before = None
+    while not BIG_SENT or before != len(BIG_SENT):
+        before = len(BIG_SENT)
+        time.sleep(1)
+    return sum(BIG_SENT)
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -212,13 +212,22 @@ TEST_F(ClientsInAVm, apt_installs_and_curl_signs_for_s3_with_a_key_it_never_hold
 TEST_F(ClientsInAVm, a_reader_that_is_slow_at_first_gets_every_byte_of_a_large_answer) {
     use_examples();
     serve({"https"});
-    // Nobody reads for two seconds: every buffer on the way fills and the upstream has to wait.
+    // Nobody reads until the upstream says that it cannot send any more: every buffer on the way is
+    // full.
     const Completed done =
-        run("curl -sS https://api.example.com/v1/big?64 | { sleep 2; sha256sum; }\n",
+        run("mkfifo answer\n"
+            "curl -sS https://api.example.com/v1/big?64 > answer &\n"
+            "exec 3< answer\n"
+            "curl -sS https://api.example.com/v1/until-big-waits\n"
+            "sha256sum <&3\n",
             {.memory = "256M"});
     EXPECT_EQ(done.status, 0) << done.err;
-    const std::string digest = done.out.substr(0, done.out.find(' '));
-    EXPECT_EQ(digest.size(), 64U) << done.out << done.err;
+    const std::string waits = "waits after ";
+    ASSERT_TRUE(done.out.starts_with(waits)) << done.out << done.err;
+    const size_t on_the_way = std::strtoull(done.out.c_str() + waits.size(), nullptr, 10);
+    EXPECT_GT(on_the_way, 0U);
+    EXPECT_LT(on_the_way, size_t{24} << 20) << "of 64 MiB";
+    const std::string digest = done.out.substr(done.out.find('\n') + 1, 64);
     EXPECT_TRUE(has(upstream_->requests(), "big " + digest + "\n")) << upstream_->requests();
 }
 

@@ -10,8 +10,9 @@
 namespace anchorhold::vm_test {
 namespace {
 
-// An SDK that takes a second to load takes a minute where its machine is emulated twice.
-constexpr auto kClientPatience = std::chrono::seconds(300);
+// An SDK that takes a second to load takes a minute where its machine is emulated twice, and npm
+// four on a busy host.
+constexpr auto kClientPatience = std::chrono::seconds(600);
 
 void write(const std::filesystem::path& path, const std::string& text) {
     std::filesystem::create_directories(path.parent_path());
