@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/pem.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -113,6 +114,15 @@ bool read_body(ByteStream& stream, std::string& buffer, Received& request) {
         }
         request.trailers += line;
     }
+}
+
+std::string client_name(SSL* session) {
+    char name[256] = {};
+    if (X509* certificate = SSL_get0_peer_certificate(session); certificate != nullptr) {
+        X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name,
+                                  sizeof name);
+    }
+    return name;
 }
 
 }  // namespace
@@ -247,15 +257,19 @@ void StandIn::serve(OwnFd socket) {
         if (session) {
             SSL_set_fd(session.get(), socket.get());
         }
+        if (session && !options_.client_root.empty()) {
+            ask_for_certificate(session.get());
+        }
         if (session && SSL_do_handshake(session.get()) == 1) {
             TlsBytes stream(session.get());
-            options_.raw ? options_.raw(stream) : serve_http(stream, name);
+            options_.raw ? options_.raw(stream)
+                         : serve_http(stream, name, client_name(session.get()));
             SSL_shutdown(session.get());
         }
         ERR_clear_error();
     } else {
         PlainBytes stream(socket.get());
-        options_.raw ? options_.raw(stream) : serve_http(stream, {});
+        options_.raw ? options_.raw(stream) : serve_http(stream, {}, {});
     }
     const std::lock_guard lock(mutex_);
     open_.erase(mine);
@@ -271,11 +285,23 @@ void StandIn::use_expired_certificate(SSL* session) const {
     X509_free(leaf);
 }
 
-void StandIn::serve_http(ByteStream& stream, const std::string& server_name) {
+void StandIn::ask_for_certificate(SSL* session) const {
+    const x509::OwnBio text(BIO_new_mem_buf(options_.client_root.data(),
+                                            static_cast<int>(options_.client_root.size())));
+    X509_STORE* store = X509_STORE_new();
+    const x509::OwnCertificate root(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
+    X509_STORE_add_cert(store, root.get());
+    SSL_set0_verify_cert_store(session, store);
+    SSL_set_verify(session, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+}
+
+void StandIn::serve_http(ByteStream& stream, const std::string& server_name,
+                         const std::string& client_name) {
     std::string buffer;
     for (;;) {
         Received request;
         request.server_name = server_name;
+        request.client_name = client_name;
         request.head = stream.read_until(buffer, "\r\n\r\n");
         if (request.head.empty()) {
             return;

@@ -23,6 +23,8 @@ struct Received {
     std::string body;  // framing taken off; whole, or the request is not on record
     std::string trailers;
     std::string server_name;
+    std::string
+        client_name;  // the common name in the client's certificate, where one was asked for
 };
 
 // A connection that the peer may send to and read from; TLS or not.
@@ -49,6 +51,8 @@ class StandIn {
         // Instead of HTTP: the whole connection.
         std::function<void(ByteStream&)> raw{};
         Record record = Record::requests;
+        // PEM: only clients whose certificate was signed by this one are served.
+        std::string client_root{};
     };
 
     StandIn(Handler handler, Options options);
@@ -64,7 +68,9 @@ class StandIn {
     void accept_loop();
     void serve(OwnFd socket);
     void use_expired_certificate(SSL* session) const;
-    void serve_http(ByteStream& stream, const std::string& server_name);
+    void ask_for_certificate(SSL* session) const;
+    void serve_http(ByteStream& stream, const std::string& server_name,
+                    const std::string& client_name);
 
     Handler handler_;
     Options options_;
