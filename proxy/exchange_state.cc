@@ -101,6 +101,12 @@ proto::RequestDecided Exchange::State::decided(proto::RequestDecided::Verdict ve
         for (const std::string& name : credentials->used()) {
             event.add_credentials(name);
         }
+        // Not a part of the request, but of the connection that it goes over.
+        const auto identity = window.parts.credentials.client_identity(
+            window.parts.evaluator.bindings_of(connection.endpoint()));
+        if (identity && connection.protocol == proto::HTTPS) {
+            event.add_credentials(std::string(identity->name));
+        }
     }
     return event;
 }

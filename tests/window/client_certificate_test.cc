@@ -96,6 +96,11 @@ TEST_F(ClientCertificate, is_shown_to_the_upstream_it_is_bound_to) {
     ASSERT_EQ(upstream_.received().size(), 2U);
     EXPECT_EQ(upstream_.received()[0].client_name, "agent 7");
     EXPECT_EQ(upstream_.received()[1].client_name, "agent 7");
+    const proto::AuditEvent used = window_.wait_for([](const proto::AuditEvent& event) {
+        return event.has_decision() && event.decision().verdict() == proto::RequestDecided::ALLOW;
+    });
+    ASSERT_EQ(used.decision().credentials_size(), 1);
+    EXPECT_EQ(used.decision().credentials(0), "bank-key");
     EXPECT_EQ(window_.log_text().find("PRIVATE KEY"), std::string::npos);
 }
 
