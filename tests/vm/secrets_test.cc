@@ -1,14 +1,15 @@
 // Where a secret is while a sandbox uses it: the proxy's memory and what the supervisor keeps out
 // of core files. Not in the guest (all of its memory, its disk, its environment), the VMM, a core
 // file of the supervisor, the logs; in no encoding.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -171,25 +172,25 @@ TEST_F(SecretOfAVm,
         supervisor, [](const Mapping& mapping) { return !dumped(mapping); }, locked);
     EXPECT_TRUE(locked.found().contains("plain"));
 
-    // Real core files: of everything that the supervisor started there is none, and the
-    // supervisor's own is searched. It is stopped meanwhile, so that nobody follows the others'
-    // end.
+    // Real core files: there is none of anything here, though this host makes them. The supervisor
+    // is stopped meanwhile, so that nobody follows the others' end.
     const CoreFiles cores(home_.path("cores"));
+    const pid_t dumpable = ::fork();
+    if (dumpable == 0) {
+        std::abort();
+    }
+    ASSERT_EQ(::waitpid(dumpable, nullptr, 0), dumpable);
+    ASSERT_EQ(cores.files(), 1U);
     ASSERT_EQ(::kill(supervisor, SIGSTOP), 0);
     const std::vector<pid_t> started = descendants_of(supervisor);
     ASSERT_GE(started.size(), 4U) << "VMM, zygote, proxy, dialer";
     for (const pid_t pid : started) {
         abort_and_wait(pid);
     }
-    EXPECT_EQ(cores.files(), 0U);
     ASSERT_EQ(::kill(supervisor, SIGABRT), 0);
     ASSERT_EQ(::kill(supervisor, SIGCONT), 0);
     EXPECT_EQ(running.wait(), 128 + SIGABRT);
-    ASSERT_EQ(cores.files(), 1U);
-    SecretSearch core(std::vector<std::string_view>{kKey, placeholder});
-    search_folder(cores.folder(), core);
-    EXPECT_EQ(core.found(0), Found{});
-    EXPECT_TRUE(core.found(1).contains("plain"));
+    EXPECT_EQ(cores.files(), 1U);
 }
 
 }  // namespace
