@@ -33,11 +33,8 @@ std::string authority_text(const Connection& connection) {
 using policy::Reason;
 
 Denial Exchange::State::denial(Reason reason, std::string_view detail) const {
-    const std::string url = std::string(scheme(connection.protocol)) + "://" + connection.name() +
-                            (connection.port == default_port(connection.protocol)
-                                 ? ""
-                                 : ":" + std::to_string(connection.port)) +
-                            logged_target;
+    const std::string url = std::string(scheme(connection.protocol)) + "://" +
+                            authority_text(connection) + logged_target;
     const proto::Rule* rule = decision.rule;
     return make_denial(
         {.reason = reason,

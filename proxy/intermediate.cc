@@ -27,8 +27,8 @@ Result<CertifiedKey> make_intermediate(int control) {
         return fail("the supervisor does not certify the intermediate");
     }
     const auto packet = ANCHORHOLD_TRY(receive_packet(control));
-    if (!packet) {
-        return fail("the supervisor does not certify the intermediate");
+    if (!packet || packet->bytes.empty()) {
+        return fail("the supervisor went away before it certified the intermediate");
     }
     proto::ProxyOrder order =
         ANCHORHOLD_TRY(proto::parse<proto::ProxyOrder>(packet->bytes, "the certificate"));
