@@ -1,7 +1,21 @@
 // Waiting loops over the try operations.
 #include "proxy/duplex.h"
 
+#include <vector>
+
 namespace anchorhold::proxy {
+
+asio::awaitable<Status> Duplex::write_bulk(std::span<const std::byte> bytes, std::span<std::byte>) {
+    while (!bytes.empty()) {
+        const IoResult result = try_write(bytes);
+        if (result.kind != IoResult::Kind::bytes) {
+            break;
+        }
+        bytes = bytes.subspan(result.count);
+    }
+    const std::vector<std::byte> unsent(bytes.begin(), bytes.end());
+    co_return co_await write_all(*this, unsent);
+}
 
 asio::awaitable<Result<size_t>> read_some(Duplex& stream, std::span<std::byte> buffer) {
     for (;;) {

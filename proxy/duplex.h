@@ -26,6 +26,9 @@ struct IoResult {
     const char* why = "";
 };
 
+// What a session may add to so much data that it is written at once.
+constexpr size_t kBulkOverhead = 4096;
+
 // Belongs to the thread of its io_context. At most one reader and one writer at a time.
 class Duplex {
   public:
@@ -33,6 +36,11 @@ class Duplex {
 
     virtual IoResult try_read(std::span<std::byte> buffer) = 0;
     virtual IoResult try_write(std::span<const std::byte> bytes) = 0;
+    // Writes all of it, of which at most `scratch.size() - kBulkOverhead` bytes are given;
+    // `scratch` is used before anybody waits, not after, and so may `bytes` be the caller's
+    // scratch.
+    virtual asio::awaitable<Status> write_bulk(std::span<const std::byte> bytes,
+                                               std::span<std::byte> scratch);
     // Return early, without an error, when the stream is cancelled: the next try says what is the
     // case.
     virtual asio::awaitable<void> wait_readable() = 0;

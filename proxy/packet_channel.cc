@@ -34,6 +34,13 @@ asio::awaitable<std::optional<Packet>> PacketChannel::receive() {
     co_return std::nullopt;
 }
 
+std::optional<Packet> PacketChannel::try_receive() {
+    auto packet = socket_.is_open() ? receive_packet(socket_.native_handle())
+                                    : Result<std::optional<Packet>>(std::nullopt);
+    // End of file and errors stay what they are: the next receive() finds them again.
+    return packet && *packet && !(*packet)->bytes.empty() ? std::move(*packet) : std::nullopt;
+}
+
 Status PacketChannel::send(std::string_view bytes, std::span<const int> fds) {
     if (!socket_.is_open()) {
         return fail("the channel is closed");

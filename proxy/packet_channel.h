@@ -22,6 +22,8 @@ class PacketChannel {
 
     // The next packet; nullopt at end of file, when the channel is broken, or after close().
     asio::awaitable<std::optional<Packet>> receive();
+    // A packet that is there already; nullopt also where receive() has something else to tell.
+    std::optional<Packet> try_receive();
     // Error code EAGAIN: the other side does not read; wait_writable() and try again.
     Status send(std::string_view bytes, std::span<const int> fds = {});
     asio::awaitable<void> wait_writable();

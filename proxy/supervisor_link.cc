@@ -4,6 +4,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include "base/clock.h"
 #include "proto/frame.h"
 
 namespace anchorhold::proxy {
@@ -14,6 +15,7 @@ constexpr size_t kMaxBatch =
 // Events that wait for a supervisor that does not read. Beyond this the window stops admitting.
 constexpr size_t kMaxPackets = 4096;
 constexpr std::chrono::milliseconds kLongestDelay(2);
+constexpr std::chrono::microseconds kBriefly(40);
 
 }  // namespace
 
@@ -147,6 +149,7 @@ asio::awaitable<void> SupervisorLink::flush() {
         }
     }
     flushing_ = false;
+    watch_briefly();
     if (sent_) {
         std::exchange(sent_, nullptr)->tell(true);
     }
@@ -163,31 +166,50 @@ asio::awaitable<void> SupervisorLink::sent() {
 }
 
 asio::awaitable<void> SupervisorLink::receive() {
-    while (auto packet = co_await channel_.receive()) {
-        const auto order = proto::parse<proto::ProxyOrder>(packet->bytes, "the order");
-        if (!order || order->written() >= next_sequence_) {
-            break;
-        }
-        written_ = std::max(written_, order->written());
-        while (!waiters_.empty() && waiters_.front().sequence <= written_) {
-            waiters_.front().wake->tell(true);
-            waiters_.pop_front();
-        }
-        if (order->dialer_replaced()) {
-            if (packet->fds.size() != 1) {
-                break;
-            }
-            handlers_.on_dialer(std::move(packet->fds[0]));
-        }
-        if (order->has_answer()) {
-            if (const auto found = questions_.find(order->answer().question());
-                found != questions_.end()) {
-                found->second->tell(std::optional(order->answer().allowed()));
-                questions_.erase(found);
-            }
-        }
+    bool understood = true;
+    while (understood) {
+        auto packet = co_await channel_.receive();
+        understood = packet && take(std::move(*packet));
     }
     lose();
+}
+
+// False for what no supervisor says.
+bool SupervisorLink::take(Packet packet) {
+    const auto order = proto::parse<proto::ProxyOrder>(packet.bytes, "the order");
+    if (!order || order->written() >= next_sequence_) {
+        return false;
+    }
+    written_ = std::max(written_, order->written());
+    while (!waiters_.empty() && waiters_.front().sequence <= written_) {
+        waiters_.front().wake->tell(true);
+        waiters_.pop_front();
+    }
+    if (order->dialer_replaced()) {
+        if (packet.fds.size() != 1) {
+            return false;
+        }
+        handlers_.on_dialer(std::move(packet.fds[0]));
+    }
+    if (order->has_answer()) {
+        if (const auto found = questions_.find(order->answer().question());
+            found != questions_.end()) {
+            found->second->tell(std::optional(order->answer().allowed()));
+            questions_.erase(found);
+        }
+    }
+    return true;
+}
+
+// One request alone waits for its acknowledgement: to sleep and be woken takes longer than the
+// supervisor takes to write.
+void SupervisorLink::watch_briefly() {
+    const TimePoint end = steady_clock().now() + kBriefly;
+    while (waiters_.size() == 1 && !lost_ && steady_clock().now() < end) {
+        if (auto packet = channel_.try_receive(); packet && !take(std::move(*packet))) {
+            lose();
+        }
+    }
 }
 
 void SupervisorLink::lose() {

@@ -54,6 +54,8 @@ class SupervisorLink {
         std::shared_ptr<Wake<bool>> wake;
     };
     asio::awaitable<void> receive();
+    bool take(Packet packet);
+    void watch_briefly();
     asio::awaitable<void> flush();
     uint64_t add(proto::AuditEvent event);
     void schedule_flush();

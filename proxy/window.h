@@ -15,6 +15,7 @@
 #include "policy/limits.h"
 #include "proxy/credentials/credentials.h"
 #include "proxy/dialer_link.h"
+#include "proxy/duplex.h"
 #include "proxy/supervisor_link.h"
 #include "proxy/tls/guest_tls.h"
 #include "proxy/tls/upstream_tls.h"
@@ -50,6 +51,8 @@ class Window {
     // For what is read and passed on or copied before anybody waits: a stream that is idle then
     // holds no buffer of its own.
     [[nodiscard]] std::span<std::byte> scratch() { return scratch_; }
+    // The same for what scratch() holds once it is encrypted.
+    [[nodiscard]] std::span<std::byte> record_scratch() { return record_scratch_; }
 
     uint64_t take_request_number() { return parts.next_request++; }
 
@@ -58,6 +61,7 @@ class Window {
 
   private:
     std::array<std::byte, size_t{64} << 10> scratch_;
+    std::array<std::byte, (size_t{64} << 10) + kBulkOverhead> record_scratch_;
 };
 
 }  // namespace anchorhold::proxy

@@ -205,21 +205,10 @@ asio::awaitable<Status> Relay::pass_through(Exchange& exchange, BodyReader& body
             co_return fail("the answer was denied");
         }
         body.pass(result.count);
-        std::span<const std::byte> unsent = window_.scratch().first(result.count);
-        while (!unsent.empty()) {
-            const IoResult sent = guest_.try_write(unsent);
-            if (sent.kind != IoResult::Kind::bytes) {
-                break;
-            }
-            unsent = unsent.subspan(sent.count);
-        }
-        if (!unsent.empty()) {
-            // Others use the scratch while this one waits.
-            const std::vector<std::byte> copy(unsent.begin(), unsent.end());
-            const Status told = co_await write_all(guest_, copy);
-            if (!told) {
-                co_return fail("the guest went away");
-            }
+        const Status told = co_await guest_.write_bulk(window_.scratch().first(result.count),
+                                                       window_.record_scratch());
+        if (!told) {
+            co_return fail("the guest went away");
         }
     }
     co_return Status();

@@ -1,6 +1,11 @@
 // A BIO over PlainStream's try operations, and SSL_* calls that never wait.
 #include "proxy/tls/tls_stream.h"
 
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+
 namespace anchorhold::proxy {
 namespace {
 
@@ -15,31 +20,6 @@ std::span<std::byte> bytes_of(char* data, size_t size) {
     return {reinterpret_cast<std::byte*>(data), size};
 }
 
-int bio_read(BIO* bio, char* data, size_t size, size_t* count) {
-    BIO_clear_retry_flags(bio);
-    const IoResult result =
-        static_cast<PlainStream*>(BIO_get_data(bio))->try_read(bytes_of(data, size));
-    *count = result.count;
-    if (result.kind == IoResult::Kind::want_read) {
-        BIO_set_retry_read(bio);
-    }
-    if (result.kind == IoResult::Kind::end) {
-        BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-    }
-    return result.kind == IoResult::Kind::bytes ? 1 : 0;
-}
-
-int bio_write(BIO* bio, const char* data, size_t size, size_t* count) {
-    BIO_clear_retry_flags(bio);
-    const IoResult result = static_cast<PlainStream*>(BIO_get_data(bio))
-                                ->try_write({reinterpret_cast<const std::byte*>(data), size});
-    *count = result.count;
-    if (result.kind == IoResult::Kind::want_write) {
-        BIO_set_retry_write(bio);
-    }
-    return result.kind == IoResult::Kind::bytes ? 1 : 0;
-}
-
 long bio_control(BIO* bio, int command, long, void*) {
     switch (command) {
         case BIO_CTRL_FLUSH:
@@ -51,20 +31,55 @@ long bio_control(BIO* bio, int command, long, void*) {
     }
 }
 
-// Made once, before the first sandbox's proxy is forked; lives as long as the process.
-BIO_METHOD* stream_method() {
-    static BIO_METHOD* const method = [] {
-        BIO_METHOD* made =
-            BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "anchorhold stream");
-        BIO_meth_set_read_ex(made, bio_read);
-        BIO_meth_set_write_ex(made, bio_write);
-        BIO_meth_set_ctrl(made, bio_control);
-        return made;
-    }();
-    return method;
-}
-
 }  // namespace
+
+struct StreamBio {
+    static int read(BIO* bio, char* data, size_t size, size_t* count) {
+        BIO_clear_retry_flags(bio);
+        auto& stream = *static_cast<TlsStream*>(BIO_get_data(bio));
+        const IoResult result = stream.below_->try_read(bytes_of(data, size));
+        *count = result.count;
+        if (result.kind == IoResult::Kind::want_read) {
+            BIO_set_retry_read(bio);
+        }
+        if (result.kind == IoResult::Kind::end) {
+            BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+        }
+        return result.kind == IoResult::Kind::bytes ? 1 : 0;
+    }
+
+    static int write(BIO* bio, const char* data, size_t size, size_t* count) {
+        BIO_clear_retry_flags(bio);
+        auto& stream = *static_cast<TlsStream*>(BIO_get_data(bio));
+        if (!stream.gathering_.empty()) {
+            const auto room = stream.gathering_.subspan(stream.gathered_);
+            *count = std::min(size, room.size());
+            std::memcpy(room.data(), data, *count);
+            stream.gathered_ += *count;
+            return *count > 0 ? 1 : 0;
+        }
+        const IoResult result =
+            stream.below_->try_write({reinterpret_cast<const std::byte*>(data), size});
+        *count = result.count;
+        if (result.kind == IoResult::Kind::want_write) {
+            BIO_set_retry_write(bio);
+        }
+        return result.kind == IoResult::Kind::bytes ? 1 : 0;
+    }
+
+    // Made once, before the first sandbox's proxy is forked; lives as long as the process.
+    static BIO_METHOD* method() {
+        static BIO_METHOD* const method = [] {
+            BIO_METHOD* made =
+                BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "anchorhold stream");
+            BIO_meth_set_read_ex(made, read);
+            BIO_meth_set_write_ex(made, write);
+            BIO_meth_set_ctrl(made, bio_control);
+            return made;
+        }();
+        return method;
+    }
+};
 
 TlsStream::TlsStream(std::unique_ptr<PlainStream> below, OwnSsl session)
     : below_(std::move(below)), session_(std::move(session)) {}
@@ -73,14 +88,15 @@ TlsStream::~TlsStream() = default;
 
 Result<std::unique_ptr<TlsStream>> TlsStream::create(std::unique_ptr<PlainStream> below,
                                                      OwnSsl session) {
-    BIO* bio = BIO_new(stream_method());
+    BIO* bio = BIO_new(StreamBio::method());
     if (bio == nullptr) {
         return fail_openssl("BIO_new");
     }
-    BIO_set_data(bio, below.get());
+    std::unique_ptr<TlsStream> stream(new TlsStream(std::move(below), std::move(session)));
+    BIO_set_data(bio, stream.get());
     BIO_set_init(bio, 1);
-    SSL_set_bio(session.get(), bio, bio);
-    return std::unique_ptr<TlsStream>(new TlsStream(std::move(below), std::move(session)));
+    SSL_set_bio(stream->session_.get(), bio, bio);
+    return stream;
 }
 
 IoResult TlsStream::outcome(int returned, size_t count) {
@@ -139,6 +155,23 @@ IoResult TlsStream::try_write(std::span<const std::byte> bytes) {
     size_t count = 0;
     const int returned = SSL_write_ex(session_.get(), bytes.data(), bytes.size(), &count);
     return outcome(returned, count);
+}
+
+asio::awaitable<Status> TlsStream::write_bulk(std::span<const std::byte> bytes,
+                                              std::span<std::byte> scratch) {
+    ANCHORHOLD_CHECK(bytes.size() + kBulkOverhead <= scratch.size());
+    gathering_ = scratch;
+    gathered_ = 0;
+    IoResult result{IoResult::Kind::bytes};
+    while (!bytes.empty() && result.kind == IoResult::Kind::bytes) {
+        result = try_write(bytes);
+        bytes = bytes.subspan(result.count);
+    }
+    gathering_ = {};
+    if (!bytes.empty()) {
+        co_return fail(result.why);
+    }
+    co_return co_await below_->write_bulk(scratch.first(gathered_), {});
 }
 
 asio::awaitable<void> TlsStream::wait_readable() {

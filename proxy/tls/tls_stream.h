@@ -28,6 +28,9 @@ class TlsStream final : public Duplex {
 
     IoResult try_read(std::span<std::byte> buffer) override;
     IoResult try_write(std::span<const std::byte> bytes) override;
+    // All records in one piece: a peer that is fast is woken once, not for each.
+    asio::awaitable<Status> write_bulk(std::span<const std::byte> bytes,
+                                       std::span<std::byte> scratch) override;
     asio::awaitable<void> wait_readable() override;
     asio::awaitable<void> wait_writable() override;
     void finish_writing() override;
@@ -39,11 +42,14 @@ class TlsStream final : public Duplex {
     [[nodiscard]] SSL* session() { return session_.get(); }
 
   private:
+    friend struct StreamBio;
     TlsStream(std::unique_ptr<PlainStream> below, OwnSsl session);
     IoResult outcome(int returned, size_t count);
 
     std::unique_ptr<PlainStream> below_;
     OwnSsl session_;
+    std::span<std::byte> gathering_;  // where records go instead of the socket, during write_bulk()
+    size_t gathered_ = 0;
 };
 
 }  // namespace anchorhold::proxy
