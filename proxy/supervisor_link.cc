@@ -15,7 +15,7 @@ constexpr size_t kMaxBatch =
 // Events that wait for a supervisor that does not read. Beyond this the window stops admitting.
 constexpr size_t kMaxPackets = 4096;
 constexpr std::chrono::milliseconds kLongestDelay(2);
-constexpr std::chrono::microseconds kBriefly(40);
+constexpr std::chrono::microseconds kBriefly(100);
 
 }  // namespace
 
