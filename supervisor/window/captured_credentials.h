@@ -23,8 +23,9 @@ class CapturedCredentials {
     // `store` outlives this.
     explicit CapturedCredentials(proxy::SecretStore& store) : store_(store) {}
 
-    // Wipes the message's value whatever comes of it. An error names no value: the name is taken,
-    // memory cannot be locked.
+    // Wipes the message's value whatever comes of it. One that was captured again replaces itself.
+    // An error names no value: the name is taken by a secret that was not captured, memory cannot
+    // be locked.
     Status keep(proto::Secret& secret);
 
     [[nodiscard]] size_t count() const { return kept_.size(); }
@@ -35,6 +36,8 @@ class CapturedCredentials {
         std::string name;
         size_t bytes;
     };
+    void forget(std::deque<Kept>::iterator which);
+
     proxy::SecretStore& store_;
     std::deque<Kept> kept_;  // by age
     size_t bytes_ = 0;

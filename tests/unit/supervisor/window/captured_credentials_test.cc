@@ -29,6 +29,14 @@ TEST_F(CapturedCredentialsTest, captured_is_found_in_the_store) {
     EXPECT_EQ(store.find("a/minted/1")->placeholder, "placeholder");
 }
 
+TEST_F(CapturedCredentialsTest, captured_again_replaces_itself) {
+    ASSERT_TRUE(keep("a/minted/1", "value"));
+    ASSERT_TRUE(keep("a/minted/1", "newer"));
+    EXPECT_EQ(store.find("a/minted/1")->value, "newer");
+    EXPECT_EQ(captured.count(), 1U);
+    EXPECT_EQ(captured.bytes(), std::string("a/minted/1newerplaceholder").size());
+}
+
 TEST_F(CapturedCredentialsTest, beyond_the_count_the_oldest_is_forgotten) {
     for (size_t i = 0; i < CapturedCredentials::kMostCount + 10; ++i) {
         ASSERT_TRUE(keep("a/minted/" + std::to_string(i), "value"));
