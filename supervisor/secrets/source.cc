@@ -15,6 +15,7 @@
 #include <span>
 #include <utility>
 
+#include "base/check.h"
 #include "base/fd.h"
 #include "base/spawn.h"
 #include "base/sys.h"
@@ -119,6 +120,7 @@ Result<SecretValue> fetch_from(const CommandSource& source) {
     request.descriptors = {{nothing.get(), STDIN_FILENO},
                            {output.write_end.get(), STDOUT_FILENO},
                            {STDERR_FILENO, STDERR_FILENO}};
+    request.new_session = true;  // and so a process group, which ends as a whole
     auto child = spawn(request);
     if (!child) {
         return tl::unexpected(child.error().within(what));
@@ -130,7 +132,9 @@ Result<SecretValue> fetch_from(const CommandSource& source) {
     // One that has said its value and stays is as late as one that says nothing.
     const bool ended = value && readable(child->pidfd(), deadline);
     if (!ended) {
-        (void)child->signal(SIGKILL);
+        // Not reaped yet, so the number is still this child's.
+        ANCHORHOLD_CHECK(child->pid() > 1);
+        ::kill(-child->pid(), SIGKILL);
     }
     const ExitStatus status = ANCHORHOLD_TRY(child->wait());
     if (value && !ended) {

@@ -2,11 +2,14 @@
 #include "supervisor/secrets/source.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <cstring>
+#include <string>
 
+#include "base/sys.h"
 #include "secret_folder.h"
 
 extern char** environ;  // NOLINT: POSIX names it so
@@ -82,6 +85,22 @@ TEST(SecretSource, command_that_takes_too_long_is_ended) {
         ASSERT_FALSE(value);
         EXPECT_NE(value.error().message.find("time"), std::string::npos) << value.error().message;
         EXPECT_EQ(value.error().message.find("hidden-value"), std::string::npos);
+    }
+}
+
+TEST(SecretSource, command_that_is_ended_leaves_no_child_behind) {
+    using namespace std::chrono_literals;
+    const SecretFolder folder;
+    const std::string pid_file = folder.path("pid");
+    const auto value = fetch(
+        CommandSource{{"/bin/sh", "-c", "sleep 100 & echo $! > " + pid_file + "; wait"}, 500ms});
+    ASSERT_FALSE(value);
+    const pid_t sleeper = std::stoi(sys::read_file(pid_file).value());
+    ASSERT_GT(sleeper, 1);
+    const auto gone = sys::pidfd_open(sleeper);
+    if (gone) {
+        pollfd ended{gone->get(), POLLIN, 0};
+        EXPECT_EQ(::poll(&ended, 1, 10'000), 1) << "it sleeps on";
     }
 }
 

@@ -10,7 +10,7 @@ template <typename Condition>
 [[nodiscard]] bool run_until(EventLoop& loop, Condition condition) {
     const TimePoint deadline = steady_clock().now() + std::chrono::seconds(30);
     while (!condition()) {
-        if (steady_clock().now() > deadline || !loop.run_once(std::chrono::milliseconds(100))) {
+        if (steady_clock().now() > deadline || !loop.run_once(std::chrono::milliseconds(5))) {
             return false;
         }
     }
