@@ -36,6 +36,10 @@ class ControlServer::Connection final : private exec::FrameStream::Handler {
             answer(server_.actions_.set_up(request->set_up()));
             return;
         }
+        if (!request->has_power_off()) {
+            answer(fail("this init cannot freeze yet"));
+            return;
+        }
         answer(server_.actions_.prepare_power_off());
         stream_.finish();
         // The host closes once it has the answer; one that does not gets its reset all the same.

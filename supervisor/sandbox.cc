@@ -210,6 +210,11 @@ void Sandbox::handle_event(const proto::VmmEvent& event) {
                 "use --disk 0)",
                 log::escaped(event.backend_failed().detail()), default_disk_folder()));
             break;
+        case proto::VmmEvent::kPrepared:
+        case proto::VmmEvent::kRestored:
+        case proto::VmmEvent::kPaused:
+        case proto::VmmEvent::kRunning:
+        case proto::VmmEvent::kSnapshotted:
         case proto::VmmEvent::EVENT_NOT_SET:
             break;
     }

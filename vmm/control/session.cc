@@ -104,6 +104,12 @@ void Session::obey(proto::VmmCommand command, std::vector<OwnFd> fds) {
             send_statistics();
             break;
         case proto::VmmCommand::kConfigure:  // once only
+        case proto::VmmCommand::kPrepare:
+        case proto::VmmCommand::kRestore:
+        case proto::VmmCommand::kPause:
+        case proto::VmmCommand::kRun:
+        case proto::VmmCommand::kSnapshot:
+        case proto::VmmCommand::kRecordWorkingSet:
         case proto::VmmCommand::COMMAND_NOT_SET:
             break;
     }
