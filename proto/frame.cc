@@ -2,6 +2,7 @@
 #include "proto/frame.h"
 
 #include <google/protobuf/stubs/logging.h>
+#include <strings.h>
 
 #include <cstring>
 
@@ -52,6 +53,10 @@ Result<std::optional<std::string_view>> FrameReader::next() {
     }
     consumed_ += kFrameHeaderSize + size;
     return std::optional<std::string_view>(rest.substr(kFrameHeaderSize, size));
+}
+
+void FrameReader::wipe() {
+    ::explicit_bzero(buffer_.data(), consumed_);
 }
 
 }  // namespace anchorhold::proto

@@ -44,6 +44,9 @@ class FrameReader {
     // cannot be used any further.
     Result<std::optional<std::string_view>> next();
 
+    // Overwrites the frames that next() has given out. A view of them shows zeros.
+    void wipe();
+
     // Bytes held that are not a whole frame yet; non-zero at end of file means that a frame was
     // cut.
     [[nodiscard]] size_t buffered() const { return buffer_.size() - consumed_; }
