@@ -164,6 +164,11 @@ Status Child::signal(int number) const {
     return {};
 }
 
+void Child::let_go() {
+    pid_ = -1;
+    pidfd_.reset();
+}
+
 Result<ExitStatus> Child::wait() {
     siginfo_t info{};
     int result = 0;

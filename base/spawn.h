@@ -35,6 +35,8 @@ struct ExitStatus {
 class Child {
   public:
     Child() = default;
+    // One that is not a child of ours can be signalled and watched; wait() is an error then
+    // (ECHILD).
     Child(pid_t pid, OwnFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
     Child(Child&& other) noexcept
         : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)) {}
@@ -49,6 +51,8 @@ class Child {
     Status signal(int number) const;
     // Waits for the end and reaps. Call once.
     Result<ExitStatus> wait();
+    // Forgets the process: it runs on, and whoever is its parent then reaps it.
+    void let_go();
 
   private:
     pid_t pid_ = -1;

@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace anchorhold::sys {
@@ -34,6 +36,26 @@ Result<std::optional<size_t>> transferred(ssize_t count, const char* call) {
         return std::optional<size_t>();
     }
     return fail_errno(call);
+}
+
+// At most `length` bytes through a buffer; how many.
+ssize_t copy_some(int source, int target, off64_t offset, uint64_t length) {
+    std::array<std::byte, 64 * 1024> buffer;
+    const ssize_t count = retry([&] {
+        return ::pread(source, buffer.data(), std::min<uint64_t>(length, buffer.size()), offset);
+    });
+    ssize_t written = 0;
+    while (written < count) {
+        const ssize_t some = retry([&] {
+            return ::pwrite(target, buffer.data() + written, static_cast<size_t>(count - written),
+                            offset + written);
+        });
+        if (some < 0) {
+            return some;
+        }
+        written += some;
+    }
+    return count;
 }
 
 }  // namespace
@@ -135,6 +157,28 @@ Status read_exact_at(int fd, std::span<std::byte> buffer, uint64_t offset,
         }
         buffer = buffer.subspan(static_cast<size_t>(count));
         offset += static_cast<uint64_t>(count);
+    }
+    return {};
+}
+
+Status copy_range(int source, int target, uint64_t offset, uint64_t length,
+                  std::string_view object) {
+    auto from = static_cast<off64_t>(offset);
+    off64_t to = from;
+    while (length > 0) {
+        ssize_t copied = ::copy_file_range(source, &from, target, &to, length, 0);
+        // Between file systems of two kinds the kernel does not.
+        if (copied < 0 && errno == EXDEV) {
+            copied = copy_some(source, target, from, length);
+            from = to = from + std::max<ssize_t>(copied, 0);
+        }
+        if (copied == 0) {
+            return fail("copy of " + std::string(object) + ": the source ends too soon");
+        }
+        if (copied < 0 && errno != EINTR) {
+            return fail_errno("copy_file_range", object);
+        }
+        length -= static_cast<uint64_t>(copied > 0 ? copied : 0);
     }
     return {};
 }

@@ -49,6 +49,11 @@ struct Pipe {
 [[nodiscard]] Status read_exact_at(int fd, std::span<std::byte> buffer, uint64_t offset,
                                    std::string_view object);
 
+// Copies `length` bytes from `offset` on to the same place of `target`, in the kernel where it can.
+// The source has them all.
+[[nodiscard]] Status copy_range(int source, int target, uint64_t offset, uint64_t length,
+                                std::string_view object);
+
 // A whole file of at most `limit` bytes.
 [[nodiscard]] Result<std::string> read_file(const std::string& path, size_t limit = 1 << 20);
 [[nodiscard]] Status write_file(const std::string& path, std::string_view content);

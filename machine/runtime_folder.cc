@@ -15,6 +15,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/private_folder.h"
 #include "base/sys.h"
 
 namespace anchorhold::machine {
@@ -22,36 +23,6 @@ namespace {
 
 constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 constexpr int kBacklog = 128;
-
-Status make_private(const std::string& path) {
-    if (::mkdir(path.c_str(), 0700) < 0 && errno != EEXIST) {
-        return fail_errno("mkdir", path);
-    }
-    struct stat status {};
-    if (::lstat(path.c_str(), &status) < 0) {
-        return fail_errno("lstat", path);
-    }
-    if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & 077) != 0) {
-        return fail(path + " is not a folder that only user " + std::to_string(::geteuid()) +
-                    " can enter; remove it or set XDG_RUNTIME_DIR");
-    }
-    return {};
-}
-
-std::string base_folder() {
-    const char* configured = std::getenv("XDG_RUNTIME_DIR");  // NOLINT(concurrency-mt-unsafe)
-    if (configured != nullptr && configured[0] == '/') {
-        return std::string(configured) + "/anchorhold";
-    }
-    const std::string user = std::to_string(::geteuid());
-    const std::string system = "/run/user/" + user;
-    struct stat status {};
-    if (::lstat(system.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
-        status.st_uid == ::geteuid()) {
-        return system + "/anchorhold";
-    }
-    return "/tmp/anchorhold-" + user;
-}
 
 sockaddr_un address_of(int folder, const char* socket) {
     sockaddr_un address{};
@@ -72,8 +43,8 @@ Result<OwnFd> unix_socket(int flags) {
 }  // namespace
 
 Result<std::string> runtime_folder() {
-    std::string path = base_folder();
-    ANCHORHOLD_TRY(make_private(path));
+    std::string path = runtime_folder_path();
+    ANCHORHOLD_TRY(make_private_folder(path));
     return path;
 }
 
@@ -92,7 +63,7 @@ Result<std::vector<std::string>> list_machine_folders() {
 
 Result<MachineFolder> MachineFolder::create(const std::string& name) {
     const std::string path = ANCHORHOLD_TRY(runtime_folder()) + "/" + name;
-    ANCHORHOLD_TRY(make_private(path));
+    ANCHORHOLD_TRY(make_private_folder(path));
     return open(path);
 }
 

@@ -21,9 +21,8 @@ constexpr const char* kRelayLog = "relay.log";
 constexpr const char* kShareLink =
     "share";  // a symbolic link to what the machine sees as /mnt/share
 
-// The folder all machines of this user are in: anchorhold/ below $XDG_RUNTIME_DIR, below
-// /run/user/UID, or /tmp/anchorhold-UID. Made where it is missing; refused unless it is a real
-// folder of ours that nobody else can enter.
+// The folder all machines of this user are in (base/private_folder.h). Made where it is missing;
+// refused unless it is a real folder of ours that nobody else can enter.
 [[nodiscard]] Result<std::string> runtime_folder();
 
 // The names of the machines' folders in it, sorted; not each must be alive.
