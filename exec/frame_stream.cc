@@ -1,6 +1,7 @@
 // Reads frames while they are wanted, writes what the kernel takes, reports the end once.
 #include "exec/frame_stream.h"
 
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -71,6 +72,13 @@ void FrameStream::resume() {
     });
 }
 
+void FrameStream::wipe_received() {
+    reader_.wipe();
+    if (scratch_ != nullptr) {
+        ::explicit_bzero(scratch_.get(), last_read_);
+    }
+}
+
 void FrameStream::finish() {
     finishing_ = true;
     paused_ = false;
@@ -127,6 +135,7 @@ void FrameStream::read_more() {
         return;
     }
     const size_t count = **got;
+    last_read_ = count;
     if (count == 0) {
         lose(Error{reader_.buffered() > 0 && !finishing_ ? "stream ended inside a frame"
                                                          : "stream ended"});

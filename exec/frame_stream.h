@@ -51,6 +51,9 @@ class FrameStream {
     void pause();
     void resume();
 
+    // Overwrites the frames that were delivered, where one of them held a secret.
+    void wipe_received();
+
     // Half-closes once everything was sent; what still arrives is read and dropped until end of
     // file (then on_lost).
     void finish();
@@ -70,6 +73,7 @@ class FrameStream {
     Handler& handler_;
     proto::FrameReader reader_;
     std::unique_ptr<std::byte[]> scratch_;  // made by the first read
+    size_t last_read_ = 0;                  // bytes of it that the last read filled
     std::string pending_;
     size_t sent_ = 0;  // how much of pending_ is gone
     uint32_t watched_ = 0;

@@ -41,6 +41,11 @@ void OutputPump::close() {
     source_.reset();
 }
 
+void OutputPump::discard() {
+    discarding_ = true;
+    resume();
+}
+
 void OutputPump::read_more() {
     if (chunk_ == nullptr) {
         chunk_ = std::make_unique_for_overwrite<std::byte[]>(proto::kMaxStdioChunk);
@@ -57,6 +62,9 @@ void OutputPump::read_more() {
         return;
     }
     bytes_ += count;
+    if (discarding_) {
+        return;
+    }
     stream_.send_frame(output_frame_header(kind_, count),
                        std::string_view(reinterpret_cast<const char*>(chunk_.get()), count));
     if (stream_.congested()) {

@@ -28,6 +28,8 @@ class OutputPump {
     void resume();
     // Nobody wants this output: writers get SIGPIPE.
     void close();
+    // The same, but writers do not notice: what they write is read and dropped.
+    void discard();
 
     [[nodiscard]] bool open() const { return source_.valid(); }
     [[nodiscard]] uint64_t bytes() const { return bytes_; }  // moved so far
@@ -44,6 +46,7 @@ class OutputPump {
     std::unique_ptr<std::byte[]> chunk_;
     uint64_t bytes_ = 0;
     bool watched_ = false;
+    bool discarding_ = false;
 };
 
 }  // namespace anchorhold::exec

@@ -16,7 +16,7 @@ void ExecServer::serve(OwnFd stream) {
     const uint64_t id = next_id_++;
     const bool full = sessions_.size() >= limits_.sessions;
     auto session = std::make_unique<Session>(
-        loop_, launcher_, limits_.hang_up_grace, std::move(stream), [this, id] {
+        loop_, launcher_, limits_.hang_up_grace, when_lost_, std::move(stream), [this, id] {
             // Later: the session is still on the stack.
             loop_.post([this, id, alive = std::weak_ptr(alive_)] {
                 if (!alive.expired()) {

@@ -13,6 +13,7 @@
 namespace anchorhold::exec {
 
 class Session;
+enum class WhenLost : uint8_t;  // session.h
 
 struct ServerLimits {
     size_t sessions = 256;  // further streams are refused INTERNAL
@@ -42,6 +43,10 @@ class ExecServer {
     // reaps it. Without such a caller sessions notice the end by themselves.
     bool collect(pid_t pid);
 
+    // From now on. Commands that are detached have no session's stream, but count as sessions until
+    // they end.
+    void set_when_lost(WhenLost when_lost) { when_lost_ = when_lost; }
+
     // Streams being served, including those whose command has not started yet.
     [[nodiscard]] size_t sessions() const { return sessions_.size(); }
 
@@ -49,6 +54,7 @@ class ExecServer {
     EventLoop& loop_;
     Launcher& launcher_;
     ServerLimits limits_;
+    WhenLost when_lost_{};  // kHangUp
     uint64_t next_id_ = 1;
     std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
     std::shared_ptr<bool> alive_;  // posted removals look at it before they touch the server

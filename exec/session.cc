@@ -18,11 +18,12 @@ constexpr size_t kMaxEarlySignals = 64;
 
 }  // namespace
 
-Session::Session(EventLoop& loop, Launcher& launcher, Duration hang_up_grace, OwnFd stream,
-                 std::function<void()> on_end)
+Session::Session(EventLoop& loop, Launcher& launcher, Duration hang_up_grace,
+                 const WhenLost& when_lost, OwnFd stream, std::function<void()> on_end)
     : loop_(loop),
       launcher_(launcher),
       hang_up_grace_(hang_up_grace),
+      when_lost_(when_lost),
       on_end_(std::move(on_end)),
       stream_(loop, std::move(stream), proto::kMaxExecClientFrame, *this) {}
 
@@ -95,7 +96,11 @@ void Session::on_drained() {
 
 void Session::on_lost(const Error& error) {
     log::debug("exec session: {}", error.message);
-    hang_up();
+    if (when_lost_ == WhenLost::kDetach && state_ == State::kRunning) {
+        detach();
+    } else {
+        hang_up();
+    }
 }
 
 void Session::broken(std::string_view what) {
@@ -167,7 +172,9 @@ void Session::on_report() {
         return;
     }
     if (told == StartReport::State::kRefused) {
-        reap();  // it has ended, or is about to: this waits for its last instructions
+        // It has ended, or is about to; killed, it does so even where it stands frozen.
+        ::kill(child_.pid, SIGKILL);
+        reap();
         close_stdio();
         refuse(report_.refusal());
         return;

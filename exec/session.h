@@ -4,9 +4,10 @@
 //   words -> ended
 //
 // A lost stream leads from anywhere to hung up (SIGHUP, after the grace time SIGKILL), and from
-// there to ended. Last words: the outcome was sent; the stream is half-closed and stays open until
-// the client closes it, so that a close with unread input does not destroy what is still on its
-// way.
+// there to ended; where streams are lost because the machine became another one (WhenLost::kDetach)
+// a running command is detached instead: it goes on without input, and its output is dropped. Last
+// words: the outcome was sent; the stream is half-closed and stays open until the client closes it,
+// so that a close with unread input does not destroy what is still on its way.
 //
 // Draining begins when the command itself has ended. What it wrote is in the pipes by then and is
 // always delivered. A background process may hold them open for ever, so draining ends when they
@@ -18,6 +19,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -36,12 +38,16 @@
 
 namespace anchorhold::exec {
 
+// What becomes of a command whose stream is lost.
+enum class WhenLost : uint8_t { kHangUp, kDetach };
+
 class Session final : private FrameStream::Handler {
   public:
     // `on_end` is called once, from the loop; the session may be destroyed from a later task, not
     // inside the call.
-    Session(EventLoop& loop, Launcher& launcher, Duration hang_up_grace, OwnFd stream,
-            std::function<void()> on_end);
+    // `when_lost` is looked at when the stream is lost.
+    Session(EventLoop& loop, Launcher& launcher, Duration hang_up_grace, const WhenLost& when_lost,
+            OwnFd stream, std::function<void()> on_end);
     // Kills what still runs.
     ~Session() override;
 
@@ -53,7 +59,16 @@ class Session final : private FrameStream::Handler {
     bool collect(pid_t pid);
 
   private:
-    enum class State { kWaiting, kStarting, kRunning, kDraining, kHungUp, kLastWords, kEnded };
+    enum class State {
+        kWaiting,
+        kStarting,
+        kRunning,
+        kDetached,
+        kDraining,
+        kHungUp,
+        kLastWords,
+        kEnded
+    };
 
     void on_frame(std::string_view message) override;
     void on_drained() override;
@@ -80,6 +95,7 @@ class Session final : private FrameStream::Handler {
     void last_words_tick();
     void finish();
     void hang_up();
+    void detach();
     void kill_all();
     void close_stdio();
     void send_last(const proto::ExecServerFrame& frame);
@@ -89,6 +105,7 @@ class Session final : private FrameStream::Handler {
     EventLoop& loop_;
     Launcher& launcher_;
     Duration hang_up_grace_;
+    const WhenLost& when_lost_;
     std::function<void()> on_end_;
     State state_ = State::kWaiting;
     FrameStream stream_;

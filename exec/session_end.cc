@@ -28,7 +28,7 @@ bool Session::collect(pid_t pid) {
     note_exit(info);
     if (state_ == State::kRunning) {
         begin_draining();
-    } else if (state_ == State::kHungUp) {
+    } else if (state_ == State::kHungUp || state_ == State::kDetached) {
         end();
     }
     return true;
@@ -123,6 +123,7 @@ void Session::hang_up() {
             close_stdio();
             end();
             return;
+        case State::kDetached:
         case State::kHungUp:
         case State::kEnded:
             return;
@@ -144,6 +145,17 @@ void Session::hang_up() {
     ::kill(-child_.pid, SIGHUP);
     ::kill(-child_.pid, SIGCONT);
     arm(hang_up_grace_, &Session::kill_all);
+}
+
+void Session::detach() {
+    state_ = State::kDetached;
+    stream_.close();
+    stdin_.reset();
+    for (const auto* pump : {&stdout_, &stderr_}) {
+        if (*pump != nullptr) {
+            (*pump)->discard();
+        }
+    }
 }
 
 void Session::kill_all() {
