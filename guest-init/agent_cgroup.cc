@@ -59,11 +59,29 @@ Result<AgentCgroup> AgentCgroup::create(OwnFd root, Limits limits,
     note(write_control(directory, "cgroup.subtree_control", "+memory +pids"));
     note(write_control(directory, "memory.max", std::to_string(limits.memory_bytes)));
     note(write_control(directory, "pids.max", std::to_string(limits.processes)));
+    agent.keep_spare();
     return agent;
 }
 
 Result<SessionCgroup> AgentCgroup::add_session() {
+    if (spare_) {
+        SessionCgroup session = std::move(*spare_);
+        spare_.reset();
+        return session;
+    }
     sweep();
+    return make_session();
+}
+
+void AgentCgroup::keep_spare() {
+    if (!spare_) {
+        if (auto made = make_session()) {
+            spare_ = std::move(*made);
+        }
+    }
+}
+
+Result<SessionCgroup> AgentCgroup::make_session() {
     SessionCgroup session{"session-" + std::to_string(next_++), OwnFd()};
     session.directory = ANCHORHOLD_TRY(make_group(directory_.get(), session.name.c_str()));
     return session;
@@ -73,6 +91,7 @@ void AgentCgroup::retire(SessionCgroup session) {
     session.directory.reset();
     retired_.push_back(std::move(session.name));
     sweep();
+    keep_spare();
 }
 
 void AgentCgroup::sweep() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,10 +33,14 @@ class AgentCgroup {
     static Result<AgentCgroup> create(OwnFd root, Limits limits,
                                       std::vector<std::string>& warnings);
 
-    // A new group, empty. Groups whose last process has ended meanwhile are removed first.
+    // An empty group. One is always kept ready, since making one takes longer than starting a
+    // process in it; retire() makes the next.
     [[nodiscard]] Result<SessionCgroup> add_session();
     // Takes a group back: removed at once when empty, later when not.
     void retire(SessionCgroup session);
+
+    // The directory of "agent".
+    [[nodiscard]] int directory() const { return directory_.get(); }
 
     // SIGKILL to everything below "agent", and waits until it is gone or `milliseconds` have
     // passed.
@@ -49,8 +54,11 @@ class AgentCgroup {
   private:
     explicit AgentCgroup(OwnFd directory) : directory_(std::move(directory)) {}
     void sweep();
+    Result<SessionCgroup> make_session();
+    void keep_spare();
 
     OwnFd directory_;
+    std::optional<SessionCgroup> spare_;
     uint64_t next_ = 1;
     std::vector<std::string> retired_;
 };

@@ -1,6 +1,11 @@
 // ControlRequest in, ControlAnswer out.
 #include "guest-init/control.h"
 
+#include <strings.h>
+#include <sys/sysinfo.h>
+#include <x86intrin.h>
+
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -14,6 +19,12 @@ namespace {
 constexpr Duration kAnswerTime =
     std::chrono::milliseconds(200);  // for the host to take the last answer
 
+uint64_t free_memory() {
+    struct sysinfo info {};
+    ::sysinfo(&info);
+    return static_cast<uint64_t>(info.freeram) * info.mem_unit;
+}
+
 }  // namespace
 
 class ControlServer::Connection final : private exec::FrameStream::Handler {
@@ -25,21 +36,47 @@ class ControlServer::Connection final : private exec::FrameStream::Handler {
 
   private:
     void on_frame(std::string_view message) override {
-        const auto request = proto::parse<proto::ControlRequest>(message, "control request");
-        if (!request || request->request_case() == proto::ControlRequest::REQUEST_NOT_SET) {
-            log::warning("control: a request that is not in the protocol");
-            stream_.close();
-            remove();
+        auto request = proto::parse<proto::ControlRequest>(message, "control request");
+        if (!request) {
+            refuse();
             return;
         }
-        if (request->has_set_up()) {
-            answer(server_.actions_.set_up(request->set_up()));
-            return;
+        switch (request->request_case()) {
+            case proto::ControlRequest::kSetUp:
+                answer(server_.actions_.set_up(request->set_up()));
+                return;
+            case proto::ControlRequest::kFreeze:
+                freeze(request->freeze());
+                return;
+            case proto::ControlRequest::kResume:
+                answer(server_.actions_.resume(request->resume()));
+                wipe(*request->mutable_resume()->mutable_entropy());
+                stream_.wipe_received();
+                return;
+            case proto::ControlRequest::kPowerOff:
+                power_off();
+                return;
+            case proto::ControlRequest::REQUEST_NOT_SET:
+                refuse();
+                return;
         }
-        if (!request->has_power_off()) {
-            answer(fail("this init cannot freeze yet"));
-            return;
-        }
+    }
+    void refuse() {
+        log::warning("control: a request that is not in the protocol");
+        stream_.close();
+        remove();
+    }
+    void freeze(const proto::Freeze& request) {
+        stream_.pause();
+        server_.actions_.freeze(request,
+                                [this, alive = std::weak_ptr(alive_)](const Status& status) {
+                                    if (!alive.expired()) {
+                                        answer(status);
+                                        stream_.resume();
+                                    }
+                                });
+    }
+    void power_off() {
         answer(server_.actions_.prepare_power_off());
         stream_.finish();
         // The host closes once it has the answer; one that does not gets its reset all the same.
@@ -51,8 +88,11 @@ class ControlServer::Connection final : private exec::FrameStream::Handler {
         if (!status) {
             answer.set_error(status.error().message);
         }
+        answer.set_free_bytes(free_memory());
+        answer.set_tsc(__rdtsc());
         stream_.send(answer);
     }
+    static void wipe(std::string& secret) { ::explicit_bzero(secret.data(), secret.size()); }
     void on_drained() override {}
     void on_lost(const Error& /*error*/) override {
         if (powering_off_) {
@@ -74,6 +114,7 @@ class ControlServer::Connection final : private exec::FrameStream::Handler {
     exec::FrameStream stream_;
     EventLoop::TimerId timer_ = 0;
     bool powering_off_ = false;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 ControlServer::ControlServer(EventLoop& loop, Actions actions)

@@ -16,7 +16,12 @@ class ControlServer {
   public:
     // What requests ask for. Each runs on the loop's thread; an error is told to the supervisor.
     struct Actions {
+        using Done = std::function<void(const Status&)>;
+
         std::function<Status(const proto::SetUp&)> set_up;
+        // Calls back once, at once or later; other requests of the connection wait until then.
+        std::function<void(const proto::Freeze&, Done)> freeze;
+        std::function<Status(const proto::Resume&)> resume;
         std::function<Status()> prepare_power_off;  // ends everything and syncs
         std::function<void()> reset;  // after the answer has left; does not return in a guest
     };
@@ -27,7 +32,8 @@ class ControlServer {
     ControlServer(const ControlServer&) = delete;
     ControlServer& operator=(const ControlServer&) = delete;
 
-    // Serves one connection until either side ends it. A malformed request ends it.
+    // Serves one connection until either side ends it. A malformed request ends it. What a Resume
+    // carried as entropy is wiped once it was used.
     void serve(OwnFd stream);
 
   private:

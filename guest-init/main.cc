@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "exec/server.h"
+#include "exec/session.h"
 #include "guest-init/agent_cgroup.h"
 #include "guest-init/agent_launcher.h"
 #include "guest-init/control.h"
@@ -29,6 +31,10 @@
 #include "guest-init/root_file_system.h"
 #include "guest-init/system_settings.h"
 #include "guest-init/trust/trust_store.h"
+#include "guest-init/uniqueness/freezer.h"
+#include "guest-init/uniqueness/kernel_identity.h"
+#include "guest-init/uniqueness/page_cache.h"
+#include "guest-init/uniqueness/stillness.h"
 #include "guest-init/vsock.h"
 #include "proto/frame.h"
 #include "proto/guest_control.pb.h"
@@ -83,6 +89,28 @@ std::unique_ptr<Egress> start_egress(HostConnector& host, std::vector<std::strin
     return std::move(*started);
 }
 
+std::unique_ptr<Freezer> open_freezer(EventLoop& loop, const std::optional<AgentCgroup>& cgroup,
+                                      std::vector<std::string>& warnings) {
+    if (!cgroup) {
+        return nullptr;
+    }
+    auto freezer = CgroupFreezer::open(loop, cgroup->directory());
+    if (!freezer) {
+        warnings.push_back(freezer.error().message);
+        return nullptr;
+    }
+    return std::move(*freezer);
+}
+
+// Calls back on `loop`'s thread once the guest's end of the window has no stream any more.
+void hold_streams(Egress* egress, EventLoop& loop, std::function<void()> held) {
+    if (egress == nullptr) {
+        held();
+        return;
+    }
+    egress->hold([&loop, held = std::move(held)] { loop.post(held); });
+}
+
 Status set_up(const proto::SetUp& request, AgentLauncher& launcher) {
     std::vector<std::string> environment;
     if (!request.ca_root_pem().empty()) {
@@ -119,6 +147,7 @@ Status serve(uint64_t tsc_started) {
 
     RootFileSystem root = ANCHORHOLD_TRY(assemble_root());
     apply_system_settings(std::string(kRootPoint) + "/proc", root.warnings);
+    const PageCache page_cache = PageCache::open(std::string(kRootPoint) + "/proc");
     std::optional<AgentCgroup> cgroup = make_cgroup(std::move(root.cgroup), root.warnings);
     ANCHORHOLD_TRY(switch_root(root.warnings));
 
@@ -129,11 +158,35 @@ Status serve(uint64_t tsc_started) {
         Reaper::create(*loop, [&commands](pid_t pid) { return commands.collect(pid); }));
     VsockConnector host;
     const auto egress = start_egress(host, root.warnings);
+    const auto identity = ANCHORHOLD_TRY(KernelIdentity::create(std::move(root.identity)));
+    const auto freezer = open_freezer(*loop, cgroup, root.warnings);
+    Stillness stillness(*loop, {.freezer = freezer.get(),
+                                .identity = *identity,
+                                .hold_streams =
+                                    [&](std::function<void()> held) {
+                                        hold_streams(egress.get(), *loop, std::move(held));
+                                    },
+                                .release_streams = [&] { egress ? egress->release() : void(); },
+                                .drop_caches = [&] { return page_cache.drop(root.disk.get()); }});
     ControlServer control(
-        *loop, {.set_up = [&](const proto::SetUp& request) { return set_up(request, launcher); },
-                .prepare_power_off =
-                    [&] { return end_everything(cgroup ? &*cgroup : nullptr, root.disk.get()); },
-                .reset = [] { reset_machine(); }});
+        *loop,
+        {.set_up = [&](const proto::SetUp& request) { return set_up(request, launcher); },
+         .freeze =
+             [&](const proto::Freeze& request, Stillness::Done done) {
+                 // What loses its stream while it stands still was not left by its client: the
+                 // machine became another one.
+                 commands.set_when_lost(exec::WhenLost::kDetach);
+                 stillness.freeze(request, std::move(done));
+             },
+         .resume =
+             [&](const proto::Resume& request) {
+                 // In the next turn: streams that are lost already may be heard of in this one.
+                 loop->post([&commands] { commands.set_when_lost(exec::WhenLost::kHangUp); });
+                 return stillness.resume(request);
+             },
+         .prepare_power_off =
+             [&] { return end_everything(cgroup ? &*cgroup : nullptr, root.disk.get()); },
+         .reset = [] { reset_machine(); }});
 
     const OwnFd exec_listener = ANCHORHOLD_TRY(listen_vsock(proto::kExecPort));
     const OwnFd control_listener = ANCHORHOLD_TRY(listen_vsock(proto::kControlPort));

@@ -79,6 +79,9 @@ std::vector<Mount> seal_mounts(const std::string& root) {
     // The kernel's own cannot change after its first read; a file can, when a restored guest must
     // have a new one.
     bind_read_only(kBootIdFile, root + "/proc/sys/kernel/random/boot_id");
+    // In the image's own files a resume would have to write to the disk.
+    bind_read_only(kMachineIdFile, root + "/etc/machine-id");
+    bind_read_only(kHostNameFile, root + "/etc/hostname");
     return plan;
 }
 

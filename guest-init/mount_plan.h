@@ -47,5 +47,7 @@ inline constexpr const char* kDiskPoint = "/disk";
 inline constexpr const char* kRootPoint = "/root";
 inline constexpr const char* kCgroupPoint = "/cgroup";
 inline constexpr const char* kBootIdFile = "/boot_id";
+inline constexpr const char* kMachineIdFile = "/machine_id";
+inline constexpr const char* kHostNameFile = "/host_name";
 
 }  // namespace anchorhold::guest_init

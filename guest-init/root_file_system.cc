@@ -2,15 +2,12 @@
 #include "guest-init/root_file_system.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/mount.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <span>
 
 #include "base/sys.h"
 #include "guest-init/mount_plan.h"
@@ -54,22 +51,6 @@ Status populate_dev() {
     return {};
 }
 
-// A version 4 UUID (RFC 9562 §5.4), as the kernel writes its own.
-Status write_boot_id() {
-    uint8_t raw[16] = {};
-    if (::getrandom(raw, sizeof raw, GRND_INSECURE) != sizeof raw) {
-        return fail_errno("getrandom");
-    }
-    raw[6] = static_cast<uint8_t>((raw[6] & 0x0f) | 0x40);
-    raw[8] = static_cast<uint8_t>((raw[8] & 0x3f) | 0x80);
-    std::string text;
-    for (size_t i = 0; i < sizeof raw; ++i) {
-        const bool group_start = i == 4 || i == 6 || i == 8 || i == 10;
-        text += fmt::format("{}{:02x}", group_start ? "-" : "", raw[i]);
-    }
-    return sys::write_file(kBootIdFile, text + "\n");
-}
-
 // /tmp belongs to everybody; images made from archives sometimes lost its mode.
 void open_tmp() {
     struct stat status {};
@@ -96,10 +77,7 @@ Result<RootFileSystem> assemble_root() {
     ANCHORHOLD_TRY(mount_all(root_mounts(kRootPoint), result.warnings));
     ANCHORHOLD_TRY(populate_dev());
     open_tmp();
-    const Status boot_id = write_boot_id();
-    if (!boot_id) {
-        result.warnings.push_back(boot_id.error().message);
-    }
+    result.identity = make_identity_files(kRootPoint, result.warnings);
     result.disk = ANCHORHOLD_TRY(sys::open(kDiskPoint, O_RDONLY | O_DIRECTORY));
     auto cgroup = sys::open(kCgroupPoint, O_RDONLY | O_DIRECTORY);
     if (cgroup) {

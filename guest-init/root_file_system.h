@@ -6,12 +6,14 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "guest-init/uniqueness/identity_files.h"
 
 namespace anchorhold::guest_init {
 
 struct RootFileSystem {
     OwnFd disk;    // root of the writable layer, for sync at power-off
     OwnFd cgroup;  // root of a writable cgroup2 mount; empty where the kernel has none
+    IdentityFiles identity;
     std::vector<std::string> warnings;
 };
 

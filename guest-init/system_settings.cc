@@ -15,8 +15,6 @@
 namespace anchorhold::guest_init {
 namespace {
 
-constexpr std::string_view kHostName = "anchorhold";
-
 constexpr Sysctl kSysctls[] = {
     {"kernel/dmesg_restrict", "1", "kernel messages hold addresses"},
     {"kernel/kptr_restrict", "2", "no kernel addresses, to uid 0 either"},

@@ -2,9 +2,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace anchorhold::guest_init {
+
+// Of a cold boot; a resume gives another one.
+inline constexpr std::string_view kHostName = "anchorhold";
 
 struct Sysctl {
     const char* path;  // below /proc/sys/

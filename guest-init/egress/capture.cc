@@ -90,6 +90,19 @@ Status Capture::start() {
     return {};
 }
 
+void Capture::hold() {
+    held_ = true;
+    update_listening();
+    for (const Connection& connection : connections_) {
+        connection.relay->reset();
+    }
+}
+
+void Capture::release() {
+    held_ = false;
+    update_listening();
+}
+
 void Capture::on_acceptable() {
     for (int i = 0; i < kAcceptsPerTurn && connections_.size() < kMaxConnections; ++i) {
         OwnFd agent(::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
@@ -115,7 +128,7 @@ void Capture::pause_for_a_moment() {
 }
 
 void Capture::update_listening() {
-    const bool wanted = connections_.size() < kMaxConnections && pause_ == 0;
+    const bool wanted = connections_.size() < kMaxConnections && pause_ == 0 && !held_;
     if (wanted == listening_) {
         return;
     }

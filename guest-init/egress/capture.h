@@ -37,6 +37,9 @@ class Capture {
     Capture& operator=(const Capture&) = delete;
 
     Status start();
+    // Resets every connection, and takes no others before release().
+    void hold();
+    void release();
     [[nodiscard]] size_t connections() const { return connections_.size(); }
 
   private:
@@ -63,6 +66,7 @@ class Capture {
     RelayBuffers buffers_;
     Connections connections_;
     bool listening_ = false;
+    bool held_ = false;
     EventLoop::TimerId pause_ = 0;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -2,11 +2,15 @@
 #include "guest-init/egress/dns_stub.h"
 
 #include <netinet/in.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <climits>
+#include <cstring>
 #include <utility>
 
 #include "base/sys.h"
@@ -38,6 +42,13 @@ Result<OwnFd> bound_socket(int type, uint16_t port) {
 
 bool is_localhost(std::string_view name) {
     return name == "localhost" || name.ends_with(".localhost");
+}
+
+// As hosts(5) would have it; a resume may have changed it a moment ago.
+bool is_own_name(std::string_view name) {
+    char own[HOST_NAME_MAX + 1] = {};
+    return ::gethostname(own, sizeof own - 1) == 0 && name.size() == std::strlen(own) &&
+           ::strncasecmp(name.data(), own, name.size()) == 0;
 }
 
 }  // namespace
@@ -191,7 +202,7 @@ std::string DnsStub::answer_query(const dns::Query& query) {
     if (query.query_class != dns::kClassIn) {
         return dns::answer_refusal({query.header, dns::ResponseCode::kRefused});
     }
-    if (is_localhost(query.name)) {
+    if (is_localhost(query.name) || is_own_name(query.name)) {
         if (query.type == dns::kTypeA) {
             return dns::answer_address(query, kLoopback4, kAddressTtl);
         }

@@ -18,11 +18,12 @@
 namespace anchorhold::guest_init {
 
 // An address for every host name, which means something only to init's listener and the host; no
-// data of any other type, so that programs go on with IPv4; loopback for localhost (RFC 6761 §6.3).
+// data of any other type, so that programs go on with IPv4; loopback for localhost (RFC 6761 §6.3)
+// and the guest's own name.
 class DnsStub {
   public:
     // What was asked, and the synthetic address it was answered with, if any. Not told of
-    // localhost.
+    // localhost and the guest's own name.
     using Observer = std::function<void(const dns::Query& query, std::span<const uint8_t> answer)>;
 
     static constexpr uint16_t kPort = 53;

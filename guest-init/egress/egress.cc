@@ -50,4 +50,19 @@ Egress::~Egress() {
     }
 }
 
+void Egress::hold(std::function<void()> held) {
+    loop_->post([this, held = std::move(held)] {
+        capture_.hold();
+        notices_.hold();
+        held();
+    });
+}
+
+void Egress::release() {
+    loop_->post([this] {
+        notices_.release();
+        capture_.release();
+    });
+}
+
 }  // namespace anchorhold::guest_init

@@ -1,6 +1,7 @@
 // All of the capture, put together and run in a thread of its own.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <thread>
 
@@ -28,6 +29,11 @@ class Egress {
     ~Egress();
     Egress(const Egress&) = delete;
     Egress& operator=(const Egress&) = delete;
+
+    // Resets every connection, ends every stream to the host, then calls `held` on Egress's thread.
+    // Until release() no stream is opened: new connections wait in the listener's queue.
+    void hold(std::function<void()> held);
+    void release();
 
   private:
     Egress(std::unique_ptr<EventLoop> loop, OwnFd listener, Steering steering, HostConnector& host);

@@ -23,6 +23,24 @@ Notices::~Notices() {
     lose();
 }
 
+void Notices::hold() {
+    if (connected_) {
+        flush();
+    }
+    // As of a relay: a descriptor may have a copy.
+    ::shutdown(stream_.get(), SHUT_RDWR);
+    lose();
+    held_ = true;
+    try_again_ = {};
+}
+
+void Notices::release() {
+    held_ = false;
+    if (!stream_.valid() && !unsent_.empty()) {
+        connect();
+    }
+}
+
 void Notices::dns_question(const std::string& name, uint16_t type,
                            std::span<const uint8_t> answer) {
     if (second_ == 0) {
@@ -56,10 +74,10 @@ void Notices::end_second() {
 }
 
 void Notices::send(const Question& question, const std::string& answer, uint32_t repeated) {
-    if (!stream_.valid()) {
+    if (!stream_.valid() && !held_) {
         connect();
     }
-    if (!stream_.valid() || unsent_.size() >= kMaxUnsent) {
+    if ((!stream_.valid() && !held_) || unsent_.size() >= kMaxUnsent) {
         return;
     }
     proto::GuestNotice notice;

@@ -32,6 +32,11 @@ class Notices {
     Notices(const Notices&) = delete;
     Notices& operator=(const Notices&) = delete;
 
+    // Ends the stream and opens no other before release(). Notices that come meanwhile wait, up to
+    // kMaxUnsent; those that the host had not taken are lost.
+    void hold();
+    void release();
+
     void dns_question(const std::string& name, uint16_t type, std::span<const uint8_t> answer);
 
   private:
@@ -56,6 +61,7 @@ class Notices {
 
     OwnFd stream_;
     bool connected_ = false;
+    bool held_ = false;
     TimePoint try_again_{};
     std::string unsent_;
 };

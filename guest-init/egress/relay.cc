@@ -237,6 +237,11 @@ void Relay::watch(Side& side, const Side& other) {
     side.watched = wanted;
 }
 
+void Relay::reset() {
+    ::shutdown(host_.socket.get(), SHUT_RDWR);
+    reset_agent();
+}
+
 void Relay::reset_agent() {
     if (over_) {
         return;

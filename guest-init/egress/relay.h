@@ -49,6 +49,10 @@ class Relay {
     // Fails where the loop cannot watch; the relay is then of no use, and `ended` is not called.
     Status start();
 
+    // Ends both sides at once; the agent's sees a reset. The host's stream is over even where a
+    // command that has not executed yet still holds a copy of the descriptor.
+    void reset();
+
   private:
     // One end, and the direction that it is the source of.
     struct Side {

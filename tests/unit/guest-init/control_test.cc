@@ -2,7 +2,9 @@
 #include "guest-init/control.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <x86intrin.h>
 
 #include <thread>
 #include <vector>
@@ -17,6 +19,7 @@ namespace {
 class ControlTest : public testing::Test {
   protected:
     void SetUp() override {
+        ::signal(SIGPIPE, SIG_IGN);
         auto pair = sys::socket_pair(SOCK_STREAM).value();
         peer = std::move(pair.first);
         server.serve(std::move(pair.second));
@@ -40,21 +43,31 @@ class ControlTest : public testing::Test {
     std::unique_ptr<EventLoop> loop = EventLoop::create().value();
     Status prepared{};
     std::vector<proto::SetUp> set_ups;
+    std::vector<proto::Resume> resumes;
+    ControlServer::Actions::Done freezing;
     int prepares = 0;
     int resets = 0;
     OwnFd peer;
-    ControlServer server{*loop,
-                         {.set_up =
-                              [this](const proto::SetUp& request) {
-                                  set_ups.push_back(request);
-                                  return prepared;
-                              },
-                          .prepare_power_off =
-                              [this] {
-                                  ++prepares;
-                                  return prepared;
-                              },
-                          .reset = [this] { ++resets; }}};
+    ControlServer server{
+        *loop,
+        {.set_up =
+             [this](const proto::SetUp& request) {
+                 set_ups.push_back(request);
+                 return prepared;
+             },
+         .freeze = [this](const proto::Freeze&,
+                          ControlServer::Actions::Done done) { freezing = std::move(done); },
+         .resume =
+             [this](const proto::Resume& request) {
+                 resumes.push_back(request);
+                 return prepared;
+             },
+         .prepare_power_off =
+             [this] {
+                 ++prepares;
+                 return prepared;
+             },
+         .reset = [this] { ++resets; }}};
 };
 
 TEST_F(ControlTest, power_off_is_answered_before_the_reset) {
@@ -103,6 +116,57 @@ TEST_F(ControlTest, failure_is_told) {
     send(request);
     turn();
     EXPECT_EQ(answer().error(), "disk is gone");
+}
+
+TEST_F(ControlTest, freeze_is_answered_when_it_is_done_and_what_follows_waits) {
+    proto::ControlRequest freeze;
+    freeze.mutable_freeze()->set_drop_caches(true);
+    proto::ControlRequest resume;
+    resume.mutable_resume()->set_generation(7);
+    send(freeze);
+    send(resume);
+    turn();
+    ASSERT_TRUE(freezing);
+    EXPECT_TRUE(resumes.empty());
+    freezing({});
+    EXPECT_EQ(answer().error(), "");
+    turn();
+    ASSERT_EQ(resumes.size(), 1U);
+    EXPECT_EQ(answer().error(), "");
+}
+
+TEST_F(ControlTest, freeze_whose_asker_is_gone_is_answered_to_nobody) {
+    proto::ControlRequest freeze;
+    freeze.mutable_freeze();
+    send(freeze);
+    turn();
+    ASSERT_TRUE(freezing);
+    peer.reset();
+    freezing(fail("too late"));
+    turn();
+}
+
+TEST_F(ControlTest, answers_say_when_they_were_sent) {
+    const uint64_t before = __rdtsc();
+    proto::ControlRequest resume;
+    resume.mutable_resume()->set_host_name("seven");
+    send(resume);
+    turn();
+    const proto::ControlAnswer said = answer();
+    EXPECT_GT(said.tsc(), before);
+    EXPECT_LT(said.tsc(), __rdtsc());
+    EXPECT_EQ(resumes.at(0).host_name(), "seven");
+}
+
+TEST_F(ControlTest, resume_that_fails_is_told_and_another_may_follow) {
+    prepared = fail("resume: broken");
+    proto::ControlRequest resume;
+    resume.mutable_resume()->set_entropy(std::string(32, 'e'));
+    for (int i = 0; i < 2; ++i) {
+        send(resume);
+        turn();
+        EXPECT_EQ(answer().error(), "resume: broken");
+    }
 }
 
 TEST_F(ControlTest, empty_request_ends_the_connection_and_nothing_else) {

@@ -33,6 +33,14 @@ TEST_F(DnsStubTest, localhost_is_loopback_and_nobodys_business) {
     EXPECT_EQ(host.streams, 0U);
 }
 
+TEST_F(DnsStubTest, own_host_name_is_loopback_also_after_it_changed) {
+    for (const std::string name : {"clone-7", "Clone-8.example"}) {
+        ASSERT_EQ(::sethostname(name.data(), name.size()), 0);
+        EXPECT_EQ(resolve(name), "127.0.0.1");
+    }
+    EXPECT_EQ(resolve("clone-7").substr(0, 7), "198.18.");
+}
+
 TEST_F(DnsStubTest, names_no_host_can_have_get_no_address) {
     EXPECT_EQ(records_of(ask(dns_query("_service.example.com"))), 0);
     EXPECT_EQ(records_of(ask(dns_query("-a.example.com"))), 0);
@@ -79,6 +87,19 @@ TEST_F(DnsStubTest, first_question_is_told_at_once_and_repeats_as_a_number) {
     const auto second = read_message<proto::GuestNotice>(stream.get()).dns();
     EXPECT_EQ(second.name(), "example.com");
     EXPECT_EQ(second.repeated(), 1U);
+}
+
+TEST_F(DnsStubTest, notices_wait_while_streams_are_held) {
+    ask(dns_query("before.example"));
+    const OwnFd first = host.accept(proto::kNoticePort);
+    EXPECT_EQ(read_message<proto::GuestNotice>(first.get()).dns().name(), "before.example");
+    hold();
+    EXPECT_EQ(read_bytes(first.get(), 1), "");
+    ask(dns_query("meanwhile.example"));
+    EXPECT_EQ(host.streams, 1U);
+    egress->release();
+    const OwnFd second = host.accept(proto::kNoticePort);
+    EXPECT_EQ(read_message<proto::GuestNotice>(second.get()).dns().name(), "meanwhile.example");
 }
 
 TEST_F(DnsStubTest, flood_of_names_becomes_a_number) {

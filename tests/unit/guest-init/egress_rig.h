@@ -16,6 +16,7 @@
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -169,10 +170,17 @@ class EgressTest : public testing::Test {
   protected:
     void SetUp() override {
         ::signal(SIGPIPE, SIG_IGN);
-        ASSERT_EQ(::unshare(CLONE_NEWNET), 0) << "these tests need root: " << errno_text(errno);
+        ASSERT_EQ(::unshare(CLONE_NEWNET | CLONE_NEWUTS), 0)
+            << "these tests need root: " << errno_text(errno);
         auto started = Egress::start(host);
         ASSERT_TRUE(started) << started.error().message;
         egress = std::move(*started);
+    }
+
+    void hold() {
+        std::promise<void> held;
+        egress->hold([&held] { held.set_value(); });
+        ASSERT_EQ(held.get_future().wait_for(kTestPatience), std::future_status::ready);
     }
 
     // Asks the stub over UDP; the last four bytes of an answer with an address are the address.

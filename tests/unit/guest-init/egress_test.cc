@@ -123,6 +123,21 @@ TEST_F(CaptureTest, agent_that_resets_ends_both_directions_at_the_host) {
     EXPECT_LT(::send(pair.host.get(), "x", 1, MSG_NOSIGNAL), 0);
 }
 
+TEST_F(CaptureTest, held_streams_end_and_new_ones_wait_for_the_release) {
+    const Pair pair = open_pair("192.0.2.1", 443);
+    ASSERT_TRUE(sys::write_all(pair.host.get(), "unread"));
+    EXPECT_EQ(read_bytes(pair.agent.get(), 6), "unread");
+    hold();
+    EXPECT_EQ(error_of_reading(pair.agent.get()), ECONNRESET);
+    EXPECT_EQ(read_bytes(pair.host.get(), 1), "");
+    const OwnFd waiting = connect_to("192.0.2.2", 443);
+    resolve("a.example");  // the thread has had its turn
+    EXPECT_EQ(host.streams, 1U);
+    egress->release();
+    const OwnFd stream = host.accept();
+    EXPECT_EQ(read_message<proto::StreamOpen>(stream.get()).address(), raw({192, 0, 2, 2}));
+}
+
 TEST_F(CaptureTest, refused_stream_resets_the_agent) {
     for (const auto manner : {FakeHost::Manner::kRefuse, FakeHost::Manner::kHangUp}) {
         host.manner = manner;

@@ -41,7 +41,7 @@ TEST(MountPlan, kernel_interfaces_are_read_only_for_the_agent) {
     const auto plan = all_of(UpperLayer::kDisk);
     for (const char* target :
          {"/root/sys", "/root/sys/fs/cgroup", "/root/proc/sys", "/root/proc/sysrq-trigger",
-          "/root/proc/sys/kernel/random/boot_id"}) {
+          "/root/proc/sys/kernel/random/boot_id", "/root/etc/machine-id", "/root/etc/hostname"}) {
         EXPECT_NE(flags_at(plan, target) & MS_RDONLY, 0U) << target;
     }
 }
