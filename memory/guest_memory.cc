@@ -14,12 +14,8 @@
 
 namespace anchorhold::memory {
 
-GuestMemory::GuestMemory(OwnFd memfd, OwnMapping reservation, std::span<std::byte> bytes,
-                         Sharing sharing)
-    : memfd_(std::move(memfd)),
-      reservation_(std::move(reservation)),
-      size_(bytes.size()),
-      sharing_(sharing) {
+GuestMemory::GuestMemory(OwnMapping reservation, std::span<std::byte> bytes)
+    : reservation_(std::move(reservation)), size_(bytes.size()) {
     const uint64_t low = std::min<uint64_t>(size_, kHoleStart);
     regions_.push_back({0, GuestAddress(0), bytes.data(), low, 0});
     if (size_ > low) {
@@ -28,25 +24,24 @@ GuestMemory::GuestMemory(OwnFd memfd, OwnMapping reservation, std::span<std::byt
 }
 
 Result<std::unique_ptr<GuestMemory>> GuestMemory::create(uint64_t bytes) {
-    if (bytes == 0 || bytes % kPageSize != 0 || bytes > kMaxMemory) {
-        return fail("guest memory of " + std::to_string(bytes) +
-                    " bytes: must be a multiple of 4096, above 0 and at most 32 TiB");
-    }
+    auto memory = ANCHORHOLD_TRY(reserve(bytes));
     // Sealable, because a fork freezes the file it leaves behind.
     OwnFd memfd = ANCHORHOLD_TRY(sys::memfd("guest-memory", bytes, MFD_ALLOW_SEALING));
-    return map(std::move(memfd), bytes, Sharing::kShared);
+    ANCHORHOLD_TRY(memory->back(std::move(memfd), Sharing::kShared));
+    return memory;
 }
 
 Result<std::unique_ptr<GuestMemory>> GuestMemory::map(OwnFd memfd, uint64_t bytes,
                                                       Sharing sharing) {
+    auto memory = ANCHORHOLD_TRY(reserve(bytes));
+    ANCHORHOLD_TRY(memory->back(std::move(memfd), sharing));
+    return memory;
+}
+
+Result<std::unique_ptr<GuestMemory>> GuestMemory::reserve(uint64_t bytes) {
     if (bytes == 0 || bytes % kPageSize != 0 || bytes > kMaxMemory) {
         return fail("guest memory of " + std::to_string(bytes) +
                     " bytes: must be a multiple of 4096, above 0 and at most 32 TiB");
-    }
-    const uint64_t file_size = ANCHORHOLD_TRY(sys::file_size(memfd.get(), "guest memory"));
-    if (file_size < bytes) {
-        return fail("guest memory: the file has " + std::to_string(file_size) + " bytes, " +
-                    std::to_string(bytes) + " are needed");
     }
     // Huge pages need guest and host addresses that agree in their low 21 bits, so the range is
     // reserved with slack first.
@@ -56,17 +51,48 @@ Result<std::unique_ptr<GuestMemory>> GuestMemory::map(OwnFd memfd, uint64_t byte
         return tl::unexpected(reservation.error().within("guest memory"));
     }
     const uint64_t slack = -reinterpret_cast<uintptr_t>(reservation->data()) & (kHugePageSize - 1);
-    std::byte* const host = reservation->data() + slack;
-    const int flags = (sharing == Sharing::kShared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE;
-    if (::mmap(host, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, memfd.get(), 0) ==
-        MAP_FAILED) {
+    const std::span<std::byte> range(reservation->data() + slack, bytes);
+    return std::unique_ptr<GuestMemory>(new GuestMemory(std::move(*reservation), range));
+}
+
+Status GuestMemory::place(int flags, int fd) {
+    if (::mmap(bytes().data(), size_, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE | MAP_FIXED, fd,
+               0) == MAP_FAILED) {
         return fail_errno("mmap", "guest memory");
     }
-    // A third of a cold start is page faults. A host that does not grant huge pages to memfds
-    // serves small ones.
-    ::madvise(host, bytes, MADV_HUGEPAGE);
-    return std::unique_ptr<GuestMemory>(new GuestMemory(std::move(memfd), std::move(*reservation),
-                                                        std::span(host, bytes), sharing));
+    return {};
+}
+
+Status GuestMemory::back(OwnFd memfd, Sharing sharing) {
+    const uint64_t file_size = ANCHORHOLD_TRY(sys::file_size(memfd.get(), "guest memory"));
+    if (file_size < size_) {
+        return fail("guest memory: the file has " + std::to_string(file_size) + " bytes, " +
+                    std::to_string(size_) + " are needed");
+    }
+    ANCHORHOLD_TRY(place(sharing == Sharing::kShared ? MAP_SHARED : MAP_PRIVATE, memfd.get()));
+    if (sharing == Sharing::kShared) {
+        // A third of a cold start is page faults. A host that does not grant huge pages to memfds
+        // serves small ones.
+        ::madvise(bytes().data(), size_, MADV_HUGEPAGE);
+    }
+    memfd_ = std::move(memfd);
+    sharing_ = sharing;
+    return {};
+}
+
+Status GuestMemory::back_anonymous() {
+    ANCHORHOLD_TRY(place(MAP_PRIVATE | MAP_ANONYMOUS, -1));
+    sharing_ = Sharing::kPrivate;
+    return {};
+}
+
+Status GuestMemory::detach() {
+    if (sharing_ == Sharing::kPrivate) {
+        return {};
+    }
+    ANCHORHOLD_TRY(place(MAP_PRIVATE, memfd_.get()));
+    sharing_ = Sharing::kPrivate;
+    return {};
 }
 
 const Region* GuestMemory::region_of(GuestAddress address, uint64_t length) const {
@@ -162,9 +188,15 @@ Result<uint64_t> GuestMemory::discard(GuestRange range) const {
         }
         return length;
     }
+    void* const place = region->host + first;
+    if (!memfd_.valid()) {
+        // A pager hears of it (UFFD_EVENT_REMOVE) and gives zeros from now on.
+        return ::madvise(place, length, MADV_DONTNEED) == 0
+                   ? Result<uint64_t>(length)
+                   : Result<uint64_t>(fail_errno("madvise", "guest memory"));
+    }
     // Dropping private copies would bring the file's bytes back: fresh anonymous pages take their
     // place.
-    void* const place = region->host + first;
     void* const fresh = ::mmap(place, length, PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     if (fresh == MAP_FAILED) {

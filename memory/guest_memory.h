@@ -1,5 +1,5 @@
-// The guest's RAM: one memfd, mapped once, and the only checked way from a guest address to its
-// bytes.
+// The guest's RAM: one file, mapped at one place, and the only checked way from a guest address to
+// its bytes.
 #pragma once
 
 #include <atomic>
@@ -53,11 +53,24 @@ class GuestMemory {
     // The same layout over an existing memfd of at least `bytes` (a template's). Takes the
     // descriptor.
     static Result<std::unique_ptr<GuestMemory>> map(OwnFd memfd, uint64_t bytes, Sharing sharing);
+    // The layout with nothing behind it yet: what touches it before back() faults.
+    static Result<std::unique_ptr<GuestMemory>> reserve(uint64_t bytes);
+
+    // Puts a file of at least size() bytes behind a reservation. Takes the descriptor. Not
+    // thread-safe; host addresses stay what they are.
+    Status back(OwnFd memfd, Sharing sharing);
+    // Puts fresh anonymous memory behind a reservation, for a pager to fill.
+    Status back_anonymous();
+    // From shared to private: what is written from now on is this process's alone. Nothing may
+    // access the memory meanwhile. Afterwards the file can be sealed against writing.
+    Status detach();
 
     [[nodiscard]] std::span<const Region> regions() const { return regions_; }
     [[nodiscard]] uint64_t size() const { return size_; }  // bytes of RAM
-    [[nodiscard]] int fd() const { return memfd_.get(); }
+    [[nodiscard]] int fd() const { return memfd_.get(); }  // -1: anonymous, or only reserved
     [[nodiscard]] Sharing sharing() const { return sharing_; }
+    // All of RAM as the host sees it, in the file's order.
+    [[nodiscard]] std::span<std::byte> bytes() const { return {regions_.front().host, size_}; }
 
     // The host bytes of [address, address + length); nothing when any byte is outside one region.
     // An empty range inside RAM is an empty span. Valid as long as this object.
@@ -100,13 +113,14 @@ class GuestMemory {
     Result<uint64_t> discard(GuestRange range) const;
 
   private:
-    GuestMemory(OwnFd memfd, OwnMapping reservation, std::span<std::byte> bytes, Sharing sharing);
+    GuestMemory(OwnMapping reservation, std::span<std::byte> bytes);
+    Status place(int flags, int fd);
     [[nodiscard]] const Region* region_of(GuestAddress address, uint64_t length) const;
 
     OwnFd memfd_;
     OwnMapping reservation_;  // the mapping of the memfd lies in it, aligned for huge pages
     uint64_t size_;
-    Sharing sharing_;
+    Sharing sharing_ = Sharing::kPrivate;
     std::vector<Region> regions_;
 };
 

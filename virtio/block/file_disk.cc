@@ -101,8 +101,7 @@ FileDisk::FileDisk(OwnFd file, uint64_t capacity, FileDiskOptions options, Event
       options_(std::move(options)),
       loop_(loop),
       lock_(lock),
-      self_(std::make_shared<FileDisk*>(this)),
-      worker_([this] { work(); }) {}
+      self_(std::make_shared<FileDisk*>(this)) {}
 
 FileDisk::~FileDisk() {
     *self_ = nullptr;
@@ -112,7 +111,9 @@ FileDisk::~FileDisk() {
         stopping_ = true;
     }
     wake_.notify_one();
-    worker_.join();
+    if (worker_.joinable()) {
+        worker_.join();
+    }
 }
 
 std::optional<int> FileDisk::submit(DiskJob job) {
@@ -128,6 +129,9 @@ std::optional<int> FileDisk::submit(DiskJob job) {
     {
         const std::lock_guard guard(mutex_);
         jobs_.emplace_back(epoch_, std::move(job));
+    }
+    if (!worker_.joinable()) {
+        worker_ = std::thread([this] { work(); });
     }
     wake_.notify_one();
     return std::nullopt;

@@ -30,7 +30,8 @@ struct FileDiskOptions {
     std::function<void()> on_worker_start;
 };
 
-// The worker starts in create(), so before any lock-down, and sleeps until it is needed.
+// The worker starts with the first job that the page cache cannot take: most guests that are
+// restored never have one, and a thread costs them time and memory.
 class FileDisk final : public Disk {
   public:
     // Takes the descriptor, open for what `access` says. The capacity is the file's size, rounded
@@ -78,7 +79,7 @@ class FileDisk final : public Disk {
     std::deque<std::pair<uint64_t, DiskJob>> jobs_;  // epoch, job
     bool busy_ = false;
     bool stopping_ = false;
-    std::thread worker_;
+    std::thread worker_;  // not started until it is needed
 };
 
 }  // namespace anchorhold::virtio

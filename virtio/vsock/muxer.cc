@@ -342,6 +342,19 @@ PacketHeader Muxer::take_control() {
     return header;
 }
 
+bool Muxer::has_streams() const {
+    return !resets_.empty() || std::any_of(entries_.begin(), entries_.end(), [](const auto& item) {
+        const Connection& connection = item.second->connection;
+        return !connection.request_unsent() && connection.state() != Connection::State::kDraining;
+    });
+}
+
+void Muxer::set_next_host_port(uint32_t port) {
+    if (port >= kFirstHostPort && port <= kLastHostPort) {
+        next_host_port_ = port;
+    }
+}
+
 VsockCounters Muxer::counters() const {
     VsockCounters counters = counters_;
     for (const auto& [id, entry] : entries_) {

@@ -74,6 +74,12 @@ class Muxer {
 
     [[nodiscard]] VsockCounters counters() const;
 
+    // True when the guest may know of a connection, or hear of one that is gone.
+    [[nodiscard]] bool has_streams() const;
+    // Where the search for a host's port begins; outside of the range it begins anew.
+    [[nodiscard]] uint32_t next_host_port() const { return next_host_port_; }
+    void set_next_host_port(uint32_t port);
+
   private:
     struct Entry;
     void open(const PacketHeader& header, StreamKey key);

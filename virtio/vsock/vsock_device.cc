@@ -223,12 +223,20 @@ void VsockDevice::reset_all() {
 }
 
 VsockState VsockDevice::save() const {
-    return {reset_pending_, receive_gated_, event_index_seen_};
+    VsockState state;
+    state.had_streams = muxer_.has_streams();
+    state.next_host_port = muxer_.next_host_port();
+    state.reset_pending = reset_pending_;
+    state.receive_gated = receive_gated_;
+    state.event_index_seen = event_index_seen_;
+    return state;
 }
 
 void VsockDevice::restore(const VsockState& state) {
-    reset_pending_ = state.reset_pending;
-    receive_gated_ = state.receive_gated;
+    // A reset that is on its way covers what was open then, not what was opened since.
+    reset_pending_ = state.reset_pending || (state.had_streams && serving());
+    receive_gated_ = state.receive_gated && !reset_pending_;
+    muxer_.set_next_host_port(state.next_host_port);
     event_index_seen_ = state.event_index_seen;
 }
 

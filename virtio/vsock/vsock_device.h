@@ -21,6 +21,8 @@ namespace anchorhold::virtio {
 
 // What survives a snapshot. Connections do not (§5.10.6.7): the guest is told by an event.
 struct VsockState {
+    bool had_streams = false;       // connections were there that the guest has to be told of
+    uint32_t next_host_port = 0;    // the host's ports below lately were in use
     bool reset_pending = false;     // the event is yet to be delivered
     bool receive_gated = false;     // delivered, the driver has not refilled the event queue
     uint16_t event_index_seen = 0;  // the event queue's available index when the gate closed
@@ -57,7 +59,8 @@ class VsockDevice final : public Device {
     [[nodiscard]] VsockCounters counters() const { return muxer_.counters(); }
 
     [[nodiscard]] VsockState save() const;
-    // After activation; the caller then processes every queue once.
+    // After activation; the caller then processes every queue once. Streams that were are reported
+    // to the guest as gone.
     void restore(const VsockState& state);
 
   private:

@@ -178,5 +178,40 @@ TEST(GuestMemory, map_of_a_short_file_is_an_error) {
     EXPECT_FALSE(GuestMemory::map(std::move(*file), kMiB, Sharing::kPrivate).has_value());
 }
 
+TEST(GuestMemory, reservation_keeps_its_addresses_when_a_file_is_put_behind_it) {
+    auto memory = GuestMemory::reserve(kMiB);
+    ASSERT_TRUE(memory.has_value());
+    std::byte* const before = (*memory)->bytes().data();
+    auto file = sys::memfd("template", kMiB);
+    ASSERT_TRUE(file.has_value());
+    const std::array<std::byte, 1> seven = {std::byte{7}};
+    ASSERT_EQ(::pwrite(file->get(), seven.data(), 1, kPageSize), 1);
+    ASSERT_TRUE((*memory)->back(std::move(*file), Sharing::kPrivate).has_value());
+    EXPECT_EQ((*memory)->bytes().data(), before);
+    EXPECT_EQ((*memory)->load<uint8_t>(GuestAddress(kPageSize)), 7);
+}
+
+TEST(GuestMemory, detached_memory_keeps_its_bytes_and_leaves_the_file_alone) {
+    auto memory = make(kMiB);
+    ASSERT_TRUE(memory->store(GuestAddress(0), uint8_t{1}));
+    ASSERT_TRUE(memory->detach().has_value());
+    EXPECT_EQ(memory->sharing(), Sharing::kPrivate);
+    EXPECT_EQ(memory->load<uint8_t>(GuestAddress(0)), 1);
+    ASSERT_TRUE(memory->store(GuestAddress(0), uint8_t{2}));
+    std::array<std::byte, 1> in_file{};
+    ASSERT_EQ(::pread(memory->fd(), in_file.data(), 1, 0), 1);
+    EXPECT_EQ(in_file[0], std::byte{1});
+}
+
+TEST(GuestMemory, anonymous_memory_reads_zeros_where_it_was_discarded) {
+    auto memory = GuestMemory::reserve(kMiB);
+    ASSERT_TRUE(memory.has_value());
+    ASSERT_TRUE((*memory)->back_anonymous().has_value());
+    EXPECT_EQ((*memory)->fd(), -1);
+    ASSERT_TRUE((*memory)->store(GuestAddress(0), uint8_t{5}));
+    ASSERT_TRUE((*memory)->discard({GuestAddress(0), kPageSize}).has_value());
+    EXPECT_EQ((*memory)->load<uint8_t>(GuestAddress(0)), 0);
+}
+
 }  // namespace
 }  // namespace anchorhold::memory

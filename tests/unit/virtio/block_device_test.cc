@@ -186,5 +186,45 @@ TEST_F(BlockDeviceTest, broken_chain_after_jobs_leaves_them_safe) {
     EXPECT_EQ(bench_.irq.raised, raised);
 }
 
+// A snapshot is taken while requests wait in the ring: the copy serves each once, the first
+// machine's disk none of them again.
+TEST_F(BlockDeviceTest, requests_made_while_the_machine_stood_still_are_served_once_by_the_copy) {
+    const Sent before = send(0, 0, 512, Direction::kWritable);
+    ASSERT_TRUE(driver_.pop_used(0).has_value());
+    EXPECT_EQ(status(before), 0);
+    const BlockRequestHeader header{0U, 0U, 8};
+    std::vector<GuestAddress> answers;
+    for (int i = 0; i < 3; ++i) {
+        answers.push_back(driver_.place(fakes::to_bytes("\xff")));
+        driver_.add(0, {{driver_.place(fakes::raw(header)), sizeof header, Direction::kReadable},
+                        {driver_.allocate(512), 512, Direction::kWritable},
+                        {answers.back(), 1, Direction::kWritable}});
+    }
+    EXPECT_EQ(device_.in_flight(), 0U);
+    const MmioTransportState state = transport_.save();
+
+    for (int copy = 0; copy < 2; ++copy) {
+        FakeDisk disk;
+        BlockDevice device(disk, {DiskAccess::kReadWrite, "copy"}, *bench_.loop, bench_.lock);
+        MmioTransport transport(device, *bench_.memory, bench_.irq, *bench_.loop, bench_.lock);
+        const int raised = bench_.irq.raised;
+        {
+            const std::lock_guard guard(bench_.lock);
+            ASSERT_TRUE(transport.restore(state));
+            transport.reraise();
+            transport.process_queue(0);
+            transport.process_queue(0);  // as a kick would that came late
+        }
+        EXPECT_EQ(disk.jobs.size(), 3U) << copy;
+        EXPECT_GT(bench_.irq.raised, raised);
+        EXPECT_EQ(transport.save().queues[0].next_available, 4U);
+        EXPECT_EQ(driver_.used_index(0), 4U);
+    }
+    EXPECT_EQ(disk_.jobs.size(), 1U);
+    for (const GuestAddress answer : answers) {
+        EXPECT_EQ(bench_.memory->load<uint8_t>(answer).value(), 0);
+    }
+}
+
 }  // namespace
 }  // namespace anchorhold::virtio

@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <memory>
+#include <vector>
+
 #include "base/sys.h"
 #include "vsock_bench.h"
 
@@ -117,6 +120,154 @@ TEST_F(VsockFieldBugs, transmit_is_not_stuck_under_event_index_after_restore) {
     bench_.driver.add(VsockGuest::kTransmit, {{bench_.driver.place(fakes::raw(header)),
                                                sizeof header, Direction::kReadable}});
     EXPECT_TRUE(bench_.driver.kick_if_wanted(VsockGuest::kTransmit));
+}
+
+// A new process's device over the same rings, as a restore makes it.
+struct Restored {
+    Restored(VsockBench& bench, const MmioTransportState& registers, const VsockState& streams)
+        : bench_(bench) {
+        const std::lock_guard guard(bench.lock);
+        EXPECT_TRUE(transport.restore(registers));
+        device.restore(streams);
+        transport.reraise();
+        for (size_t i = 0; i < transport.queue_count(); ++i) {
+            transport.process_queue(i);
+        }
+        bench.driver.attach(transport);
+    }
+    OwnFd host_connects(uint32_t guest_port) {
+        auto pair = sys::socket_pair(SOCK_STREAM | SOCK_NONBLOCK).value();
+        {
+            const std::lock_guard guard(bench_.lock);
+            EXPECT_TRUE(device.connect(guest_port, std::move(pair.first)));
+        }
+        bench_.settle();
+        return std::move(pair.second);
+    }
+
+    VsockBench& bench_;
+    VsockDevice device{fakes::kTestCid, {}, bench_.backend, *bench_.loop, bench_.lock};
+    MmioTransport transport{device, *bench_.memory, bench_.irq, *bench_.loop, bench_.lock};
+};
+
+TEST_F(VsockFieldBugs, streams_at_a_snapshot_are_reported_as_gone_on_the_first_and_second_restore) {
+    ASSERT_TRUE(bench_.guest_connects(10));
+    VsockState state = bench_.device.save();
+    EXPECT_TRUE(state.had_streams);
+    MmioTransportState registers = bench_.transport.save();
+    std::vector<std::unique_ptr<Restored>> cycles;
+    for (uint32_t cycle = 0; cycle < 3; ++cycle) {
+        Restored& copy = *cycles.emplace_back(std::make_unique<Restored>(bench_, registers, state));
+        const auto event = bench_.guest.receive_event();
+        ASSERT_TRUE(event.has_value()) << cycle;
+        EXPECT_EQ(*event, kEventTransportReset);
+        EXPECT_FALSE(bench_.guest.receive_event().has_value()) << "told once, cycle " << cycle;
+        EXPECT_FALSE(copy.device.save().had_streams);
+        bench_.guest.give_event_buffers(1);
+        // The next snapshot is of a guest that has opened another stream meanwhile.
+        ASSERT_TRUE(bench_.guest_connects(20 + cycle)) << cycle;
+        registers = copy.transport.save();
+        state = copy.device.save();
+        EXPECT_TRUE(state.had_streams);
+    }
+}
+
+TEST_F(VsockFieldBugs, guest_without_streams_is_told_nothing_on_restore) {
+    VsockState state = bench_.device.save();
+    EXPECT_FALSE(state.had_streams);
+    MmioTransportState registers = bench_.transport.save();
+    std::vector<std::unique_ptr<Restored>> cycles;
+    std::vector<OwnFd> streams;
+    for (uint32_t cycle = 0; cycle < 2; ++cycle) {
+        Restored& copy = *cycles.emplace_back(std::make_unique<Restored>(bench_, registers, state));
+        EXPECT_FALSE(bench_.guest.receive_event().has_value()) << cycle;
+        EXPECT_FALSE(copy.device.save().receive_gated);
+        streams.push_back(copy.host_connects(1025));
+        const auto request = bench_.guest.receive();
+        ASSERT_TRUE(request.has_value()) << "nothing to wait for, cycle " << cycle;
+        EXPECT_EQ(request->operation(), Operation::kRequest);
+        registers = copy.transport.save();
+        state = bench_.device.save();  // without the stream just opened
+    }
+}
+
+TEST_F(VsockFieldBugs, host_stream_opened_at_a_restore_waits_until_the_guest_has_forgotten) {
+    const OwnFd before = bench_.host_connects(1025);
+    ASSERT_TRUE(bench_.guest.receive().has_value());
+    const VsockState state = bench_.device.save();
+    EXPECT_TRUE(state.had_streams) << "asked for by the host, not answered yet";
+    Restored copy(bench_, bench_.transport.save(), state);
+    const OwnFd stream = copy.host_connects(1026);
+    EXPECT_TRUE(bench_.guest.nothing_received());
+    ASSERT_TRUE(bench_.guest.receive_event().has_value());
+    EXPECT_TRUE(bench_.guest.nothing_received());
+    bench_.guest.give_event_buffers(1);
+    const auto request = bench_.guest.receive();
+    ASSERT_TRUE(request.has_value());
+    EXPECT_EQ(request->header.destination_port, 1026U);
+}
+
+TEST_F(VsockFieldBugs, reset_that_no_buffer_was_there_for_survives_a_second_snapshot) {
+    VsockBench late;
+    ASSERT_TRUE(late.driver.start());
+    late.guest.give_buffers(8);
+    ASSERT_TRUE(late.guest_connects(10));
+    const Restored first(late, late.transport.save(), late.device.save());
+    const VsockState undelivered = first.device.save();
+    EXPECT_TRUE(undelivered.reset_pending);
+    Restored second(late, first.transport.save(), undelivered);
+    EXPECT_FALSE(late.guest.receive_event().has_value());
+    late.guest.give_event_buffers(1);
+    const auto event = late.guest.receive_event();
+    ASSERT_TRUE(event.has_value());
+    EXPECT_EQ(*event, kEventTransportReset);
+    EXPECT_FALSE(second.device.save().reset_pending);
+}
+
+TEST_F(VsockFieldBugs, gate_closed_at_a_snapshot_opens_when_the_buffer_is_given_to_the_copy) {
+    ASSERT_TRUE(bench_.guest_connects(10));
+    Restored first(bench_, bench_.transport.save(), bench_.device.save());
+    const VsockState gated = first.device.save();
+    ASSERT_TRUE(gated.receive_gated);
+    Restored second(bench_, first.transport.save(), gated);
+    const OwnFd stream = second.host_connects(1025);
+    EXPECT_TRUE(bench_.guest.nothing_received());
+    ASSERT_TRUE(bench_.guest.receive_event().has_value());
+    EXPECT_FALSE(bench_.guest.receive_event().has_value()) << "a second event for one reset";
+    bench_.guest.give_event_buffers(1);
+    EXPECT_TRUE(bench_.guest.receive().has_value());
+}
+
+TEST_F(VsockFieldBugs, host_ports_go_on_behind_those_of_before_the_snapshot) {
+    const OwnFd first = bench_.host_connects(1025);
+    const auto before = bench_.guest.receive();
+    ASSERT_TRUE(before.has_value());
+    const VsockState state = bench_.device.save();
+    EXPECT_EQ(state.next_host_port, before->header.source_port + 1);
+    Restored copy(bench_, bench_.transport.save(), state);
+    ASSERT_TRUE(bench_.guest.receive_event().has_value());
+    bench_.guest.give_event_buffers(1);
+    const OwnFd second = copy.host_connects(1025);
+    const auto after = bench_.guest.receive();
+    ASSERT_TRUE(after.has_value());
+    EXPECT_EQ(after->header.source_port, before->header.source_port + 1);
+    EXPECT_EQ(copy.device.save().next_host_port, before->header.source_port + 2);
+}
+
+TEST_F(VsockFieldBugs, host_port_that_no_host_uses_is_not_taken_from_a_state) {
+    for (const uint32_t port : {0U, 1U, 1024U, 0xffffffffU}) {
+        VsockBench bench;
+        ASSERT_TRUE(bench.driver.start());
+        bench.guest.give_buffers(4);
+        VsockState state = bench.device.save();
+        state.next_host_port = port;
+        bench.device.restore(state);
+        const OwnFd stream = bench.host_connects(1025);
+        const auto request = bench.guest.receive();
+        ASSERT_TRUE(request.has_value());
+        EXPECT_GT(request->header.source_port, 1024U) << port;
+        EXPECT_NE(request->header.source_port, 0xffffffffU) << "VMADDR_PORT_ANY";
+    }
 }
 
 TEST_F(VsockFieldBugs, host_port_is_not_reused_while_its_connection_lingers) {
