@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <utility>
+#include <variant>
 
 #include "vmm/control/configuration.h"
 #include "vmm/footprint.h"
@@ -39,7 +40,7 @@ Session::Session(ControlChannel& channel, TimePoint began) : channel_(channel) {
 
 Status Session::prepare(Packet first) {
     times_.set_configured_ns(nanoseconds(steady_clock().now()));
-    Configuration configuration = ANCHORHOLD_TRY(parse_configuration(std::move(first)));
+    FirstPacket configuration = ANCHORHOLD_TRY(parse_first_packet(std::move(first)));
     loop_ = ANCHORHOLD_TRY(EventLoop::create());
     Machine::Handlers handlers;
     handlers.on_end = [this](MachineEnd end) {
@@ -57,8 +58,7 @@ Status Session::prepare(Packet first) {
         event.mutable_backend_failed()->set_detail(std::move(detail));
         channel_.send(event);
     };
-    machine_ = ANCHORHOLD_TRY(
-        Machine::build(std::move(configuration), *loop_, std::move(handlers), times_));
+    ANCHORHOLD_TRY(build(std::move(configuration), std::move(handlers)));
     return channel_.serve(
         *loop_,
         [this](proto::VmmCommand command, std::vector<OwnFd> fds) {
@@ -70,15 +70,44 @@ Status Session::prepare(Packet first) {
         });
 }
 
-Status Session::run() {
-    if (const Status started = machine_->start(times_); !started) {
-        machine_->stop();
-        return report_failure(started.error());
+Status Session::build(FirstPacket first, Machine::Handlers handlers) {
+    if (auto* shell = std::get_if<ShellConfiguration>(&first)) {
+        kind_ = Kind::kShell;
+        machine_ = ANCHORHOLD_TRY(
+            Machine::prepare(std::move(*shell), *loop_, std::move(handlers), times_));
+        return {};
     }
+    auto& boot = std::get<BootConfiguration>(first);
+    machine_ = ANCHORHOLD_TRY(
+        Machine::prepare(std::move(boot.shell), *loop_, std::move(handlers), times_));
+    return machine_->load(std::move(boot), times_);
+}
+
+Status Session::begin() {
     proto::VmmEvent event;
-    *event.mutable_started() = times_;
+    if (kind_ == Kind::kShell) {
+        event.mutable_prepared()->set_main_ns(times_.main_ns());
+        event.mutable_prepared()->set_prepared_ns(times_.created_ns());
+        event.mutable_prepared()->set_create_vm_ns(times_.create_vm_ns());
+    } else {
+        ANCHORHOLD_TRY(machine_->start(times_));
+        *event.mutable_started() = times_;
+    }
     channel_.send(event);
-    loop_->add_timer(kStarted, shed_start_code);
+    shed_soon();
+    return {};
+}
+
+void Session::shed_soon() {
+    loop_->cancel_timer(shedding_);
+    shedding_ = loop_->add_timer(kStarted, shed_start_code);
+}
+
+Status Session::run() {
+    if (const Status begun = begin(); !begun) {
+        machine_->stop();
+        return report_failure(begun.error());
+    }
     const Status dispatched = loop_->run();
     machine_->stop();
     if (supervisor_gone_) {
@@ -91,11 +120,7 @@ Status Session::run() {
 void Session::obey(proto::VmmCommand command, std::vector<OwnFd> fds) {
     switch (command.command_case()) {
         case proto::VmmCommand::kConnect:
-            if (command.connect().stream_fd() < fds.size()) {
-                // A refused stream is closed here; the supervisor sees its end.
-                static_cast<void>(machine_->connect(command.connect().port(),
-                                                    std::move(fds[command.connect().stream_fd()])));
-            }
+            connect(command.connect(), std::move(fds));
             break;
         case proto::VmmCommand::kSetBalloon:
             machine_->set_balloon(command.set_balloon().target_bytes());
@@ -103,16 +128,113 @@ void Session::obey(proto::VmmCommand command, std::vector<OwnFd> fds) {
         case proto::VmmCommand::kGetStatistics:
             send_statistics();
             break;
+        case proto::VmmCommand::kRestore:
+            restore(command.restore(), std::move(fds));
+            break;
+        case proto::VmmCommand::kPause:
+            pause();
+            break;
+        case proto::VmmCommand::kRun:
+            go_on();
+            break;
+        case proto::VmmCommand::kSnapshot:
+            snapshot(command.snapshot(), std::move(fds));
+            break;
+        case proto::VmmCommand::kRecordWorkingSet:
+            record_working_set(command.record_working_set(), std::move(fds));
+            break;
         case proto::VmmCommand::kConfigure:  // once only
         case proto::VmmCommand::kPrepare:
-        case proto::VmmCommand::kRestore:
-        case proto::VmmCommand::kPause:
-        case proto::VmmCommand::kRun:
-        case proto::VmmCommand::kSnapshot:
-        case proto::VmmCommand::kRecordWorkingSet:
         case proto::VmmCommand::COMMAND_NOT_SET:
             break;
     }
+}
+
+void Session::connect(const proto::Connect& request, std::vector<OwnFd> fds) {
+    if (request.stream_fd() < fds.size()) {
+        // A refused stream is closed here; the supervisor sees its end.
+        static_cast<void>(machine_->connect(request.port(), std::move(fds[request.stream_fd()])));
+    }
+}
+
+void Session::restore(const proto::Restore& request, std::vector<OwnFd> fds) {
+    proto::VmmEvent event;
+    proto::Restored& times = *event.mutable_restored();
+    auto configuration = parse_restore(request, std::move(fds));
+    Status restored = configuration ? Status() : Status(tl::unexpected(configuration.error()));
+    if (restored) {
+        const bool run = configuration->start == RestoreConfiguration::Start::kRunning;
+        restored = machine_->restore(std::move(*configuration), times);
+        if (restored && run) {
+            restored = machine_->start(times);
+        }
+    }
+    if (!restored) {
+        // Half of a machine must not go on as one.
+        end_ = {MachineEnd::Reason::kFailed, "restore: " + restored.error().message};
+        loop_->stop();
+        return;
+    }
+    channel_.send(event);
+    shed_soon();
+}
+
+void Session::pause() {
+    machine_->pause([this] {
+        proto::VmmEvent event;
+        event.mutable_paused()->set_paused_ns(nanoseconds(steady_clock().now()));
+        event.mutable_paused()->set_open_streams(machine_->statistics().open_streams());
+        channel_.send(event);
+    });
+}
+
+void Session::go_on() {
+    proto::VmmEvent event;
+    event.mutable_running()->set_run_ns(nanoseconds(steady_clock().now()));
+    if (const Status running = machine_->run(); !running) {
+        end_ = {MachineEnd::Reason::kFailed, running.error().message};
+        loop_->stop();
+        return;
+    }
+    channel_.send(event);
+    shed_soon();
+}
+
+void Session::snapshot(const proto::Snapshot& request, std::vector<OwnFd> fds) {
+    SnapshotTargets targets;
+    const bool share = request.memory() == proto::Snapshot::SHARE;
+    if (request.memory() != proto::Snapshot::COPY && !share) {
+        return send_snapshotted(fail("snapshot: this build cannot write memory that way"));
+    }
+    targets.how = share ? SnapshotTargets::Memory::kShare : SnapshotTargets::Memory::kCopy;
+    const auto take = [&fds](uint32_t index) {
+        return index < fds.size() ? std::move(fds[index]) : OwnFd();
+    };
+    targets.state = take(request.state_fd());
+    if (request.has_memory_fd()) {
+        targets.memory = take(request.memory_fd());
+    }
+    if (!targets.state.valid() || targets.memory.valid() == share) {
+        return send_snapshotted(fail("snapshot: the packet lacks a descriptor it names"));
+    }
+    send_snapshotted(machine_->snapshot(std::move(targets)));
+}
+
+void Session::record_working_set(const proto::RecordWorkingSet& request, std::vector<OwnFd> fds) {
+    if (request.fd() >= fds.size()) {
+        return send_snapshotted(fail("working set: the packet lacks the descriptor it names"));
+    }
+    send_snapshotted(machine_->record_working_set(fds[request.fd()]));
+}
+
+void Session::send_snapshotted(Result<proto::Snapshotted> done) {
+    proto::VmmEvent event;
+    if (done) {
+        *event.mutable_snapshotted() = std::move(*done);
+    } else {
+        event.mutable_snapshotted()->set_error(done.error().message);
+    }
+    channel_.send(event);
 }
 
 void Session::send_statistics() {

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "proto/vmm_control.pb.h"
+#include "vmm/control/configuration.h"
 #include "vmm/control/control_channel.h"
 #include "vmm/machine/machine.h"
 
@@ -19,15 +20,26 @@ class Session {
     // `began` is when the process did. The channel outlives the session.
     Session(ControlChannel& channel, TimePoint began);
 
-    // Builds the machine that the packet describes. Afterwards nothing more is opened.
+    // Builds the machine or the shell that the packet describes. Afterwards nothing more is opened.
     Status prepare(Packet first);
-    // Runs it to its end and reports that. An error when the end could not be reported.
+    // Runs the machine, or waits for what the shell will be, to its end and reports that. An error
+    // when the end could not be reported.
     Status run();
     // Reports that the machine could not be built or started.
     Status report_failure(const Error& error);
 
   private:
+    Status build(FirstPacket first, Machine::Handlers handlers);
+    Status begin();
     void obey(proto::VmmCommand command, std::vector<OwnFd> fds);
+    void connect(const proto::Connect& request, std::vector<OwnFd> fds);
+    void restore(const proto::Restore& request, std::vector<OwnFd> fds);
+    void pause();
+    void go_on();
+    void shed_soon();
+    void snapshot(const proto::Snapshot& request, std::vector<OwnFd> fds);
+    void record_working_set(const proto::RecordWorkingSet& request, std::vector<OwnFd> fds);
+    void send_snapshotted(Result<proto::Snapshotted> done);
     void send_statistics();
     Status report_end(const MachineEnd& end);
 
@@ -36,6 +48,8 @@ class Session {
     std::unique_ptr<EventLoop> loop_;
     std::unique_ptr<Machine> machine_;
     MachineEnd end_;
+    enum class Kind : uint8_t { kBooting, kShell } kind_ = Kind::kBooting;
+    EventLoop::TimerId shedding_ = 0;
     bool supervisor_gone_ = false;
 };
 

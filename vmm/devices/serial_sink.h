@@ -13,6 +13,9 @@ namespace anchorhold::vmm {
 constexpr uint64_t kSerialPort = 0x3f8;
 constexpr uint64_t kSerialPorts = 8;
 
+// What was written to the registers that read back.
+using SerialRegisters = std::array<uint8_t, kSerialPorts>;
+
 // 16550 registers (National Semiconductor PC16550D, §8). The transmitter is always ready; nothing
 // is ever received.
 class SerialSink final : public BusDevice {
@@ -23,9 +26,12 @@ class SerialSink final : public BusDevice {
     void read(uint64_t offset, std::span<std::byte> data) override;
     void write(uint64_t offset, std::span<const std::byte> data) override;
 
+    [[nodiscard]] const SerialRegisters& save() const { return registers_; }
+    void restore(const SerialRegisters& registers) { registers_ = registers; }
+
   private:
     ConsoleTail& console_;
-    std::array<uint8_t, kSerialPorts> registers_{};  // what was written, for those that read back
+    SerialRegisters registers_{};
 };
 
 }  // namespace anchorhold::vmm

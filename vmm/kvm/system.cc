@@ -55,16 +55,15 @@ Result<Vm> System::create_vm() const {
 }
 
 Result<std::vector<kvm_cpuid_entry2>> System::supported_cpuid() const {
-    constexpr size_t kMaxEntries = 256;  // KVM_MAX_CPUID_ENTRIES
-    const TableHeader room{.count = kMaxEntries};
-    std::vector<std::byte> table(sizeof room + kMaxEntries * sizeof(kvm_cpuid_entry2));
-    std::memcpy(table.data(), &room, sizeof room);
-    ANCHORHOLD_TRY(call(fd_.get(), kGetSupportedCpuid, "KVM_GET_SUPPORTED_CPUID", table.data()));
-    TableHeader got;
-    std::memcpy(&got, table.data(), sizeof got);
-    std::vector<kvm_cpuid_entry2> leaves(std::min<size_t>(got.count, kMaxEntries));
-    std::memcpy(leaves.data(), table.data() + sizeof got, leaves.size() * sizeof leaves[0]);
-    return leaves;
+    return read_cpuid_table(fd_.get(), kGetSupportedCpuid, "KVM_GET_SUPPORTED_CPUID");
+}
+
+Result<std::vector<uint32_t>> System::msr_indices() const {
+    constexpr uint32_t kMost = 1024;
+    std::vector<uint32_t> list(1 + kMost);  // struct kvm_msr_list: a count, then the indices
+    list[0] = kMost;
+    ANCHORHOLD_TRY(call(fd_.get(), kGetMsrIndexList, "KVM_GET_MSR_INDEX_LIST", list.data()));
+    return std::vector<uint32_t>(list.begin() + 1, list.begin() + 1 + std::min(list[0], kMost));
 }
 
 int System::extension(int capability) const {

@@ -4,6 +4,7 @@
 #include <linux/kvm.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "base/fd.h"
@@ -24,6 +25,9 @@ class System {
 
     // KVM_GET_SUPPORTED_CPUID: every leaf this host and its KVM can show to a guest.
     [[nodiscard]] Result<std::vector<kvm_cpuid_entry2>> supported_cpuid() const;
+
+    // KVM_GET_MSR_INDEX_LIST.
+    [[nodiscard]] Result<std::vector<uint32_t>> msr_indices() const;
 
     // KVM_CHECK_EXTENSION; 0 when unknown.
     [[nodiscard]] int extension(int capability) const;

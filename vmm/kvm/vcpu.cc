@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "vmm/kvm/ioctl.h"
+#include "vmm/kvm/msr_list.h"
 #include "vmm/kvm/tables.h"
 
 namespace anchorhold::vmm::kvm {
@@ -22,7 +23,14 @@ struct OneMsr {
 };
 static_assert(sizeof(OneMsr) == 24);
 
-constexpr uint32_t kMsrTsc = 0x10;  // IA32_TIME_STAMP_COUNTER
+// KVM API documentation, "Devices: vcpu", §4.1.
+kvm_device_attr tsc_offset_attribute(uint64_t& offset) {
+    kvm_device_attr attribute{};
+    attribute.group = KVM_VCPU_TSC_CTRL;
+    attribute.attr = KVM_VCPU_TSC_OFFSET;
+    attribute.addr = reinterpret_cast<uintptr_t>(&offset);
+    return attribute;
+}
 
 }  // namespace
 
@@ -32,6 +40,10 @@ Status Vcpu::set_cpuid(std::span<const kvm_cpuid_entry2> leaves) const {
     std::memcpy(table.data(), &header, sizeof header);
     std::memcpy(table.data() + sizeof header, leaves.data(), leaves.size_bytes());
     return command(fd_.get(), kSetCpuid, "KVM_SET_CPUID2", table.data());
+}
+
+Result<std::vector<kvm_cpuid_entry2>> Vcpu::cpuid() const {
+    return read_cpuid_table(fd_.get(), kGetCpuid, "KVM_GET_CPUID2");
 }
 
 Result<kvm_sregs> Vcpu::special_registers() const {
@@ -84,16 +96,18 @@ Status Vcpu::set_xcr0(uint64_t states) const {
 
 Result<uint64_t> Vcpu::tsc_offset() const {
     uint64_t offset = 0;
-    kvm_device_attr attribute{};
-    attribute.group = KVM_VCPU_TSC_CTRL;
-    attribute.attr = KVM_VCPU_TSC_OFFSET;
-    attribute.addr = reinterpret_cast<uintptr_t>(&offset);
+    kvm_device_attr attribute = tsc_offset_attribute(offset);
     if (call(fd_.get(), KVM_GET_DEVICE_ATTR, "KVM_GET_DEVICE_ATTR", &attribute)) {
         return offset;
     }
     // Hosts before 5.16: as exact as two reads in a row are.
     const uint64_t guest = ANCHORHOLD_TRY(msr(kMsrTsc));
     return guest - __rdtsc();
+}
+
+Status Vcpu::set_tsc_offset(uint64_t offset) const {
+    kvm_device_attr attribute = tsc_offset_attribute(offset);
+    return command(fd_.get(), KVM_SET_DEVICE_ATTR, "KVM_SET_DEVICE_ATTR (TSC offset)", &attribute);
 }
 
 Result<uint64_t> Vcpu::tsc_khz() const {
@@ -116,6 +130,27 @@ std::span<uint8_t> Vcpu::shared_bytes(uint64_t offset, uint64_t length) const {
         return {};
     }
     return {reinterpret_cast<uint8_t*>(run_.data()) + offset, length};
+}
+
+Status Vcpu::prefault(uint64_t guest_address, uint64_t bytes) const {
+    PrefaultRange range{.guest_address = guest_address, .bytes = bytes};
+    // KVM moves the range's start as it goes and returns early for signals.
+    while (range.bytes > 0) {
+        ANCHORHOLD_TRY(command(fd_.get(), kPrefaultMemory, "KVM_PRE_FAULT_MEMORY", &range));
+    }
+    return {};
+}
+
+Status Vcpu::complete_exit() const {
+    request_exit();
+    if (::ioctl(fd_.get(), KVM_RUN, 0) < 0 && errno != EINTR && errno != EAGAIN) {
+        return fail_errno("KVM_RUN", "to complete an exit");
+    }
+    return {};
+}
+
+void Vcpu::allow_run() const {
+    std::atomic_ref<uint8_t>(state().immediate_exit).store(0, std::memory_order_release);
 }
 
 void Vcpu::request_exit() const {

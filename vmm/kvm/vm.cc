@@ -4,9 +4,11 @@
 #include <linux/kvm.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <string>
 
 #include "vmm/kvm/ioctl.h"
+#include "vmm/kvm/tables.h"
 
 namespace anchorhold::vmm::kvm {
 
@@ -60,6 +62,11 @@ Result<Vcpu> Vm::create_vcpu(uint32_t index) const {
     OwnMapping run =
         ANCHORHOLD_TRY(OwnMapping::map(run_size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get()));
     return Vcpu(std::move(fd), std::move(run));
+}
+
+size_t Vm::xsave_size() const {
+    const auto size = call(fd_.get(), KVM_CHECK_EXTENSION, "KVM_CHECK_EXTENSION", KVM_CAP_XSAVE2);
+    return std::max<size_t>(sizeof(XsaveArea), static_cast<size_t>(size.value_or(0)));
 }
 
 }  // namespace anchorhold::vmm::kvm

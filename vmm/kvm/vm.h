@@ -46,6 +46,12 @@ class Vm {
 
     [[nodiscard]] Result<Vcpu> create_vcpu(uint32_t index) const;
 
+    // Bytes that KVM_GET_XSAVE2 and KVM_SET_XSAVE move on this host, 4096 at least.
+    [[nodiscard]] size_t xsave_size() const;
+
+    // For what is not a call of its own here (vm_state.h).
+    [[nodiscard]] int fd() const { return fd_.get(); }
+
   private:
     OwnFd fd_;
     size_t run_size_;

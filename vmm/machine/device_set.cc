@@ -3,62 +3,62 @@
 
 #include <utility>
 
-#include "base/check.h"
 #include "proto/ports.h"
-#include "vmm/layout.h"
 
 namespace anchorhold::vmm {
 
-Result<std::unique_ptr<DeviceSet>> DeviceSet::create(Configuration& configuration,
-                                                     const memory::GuestMemory& memory,
-                                                     EventLoop& loop, virtio::DeviceLock& lock,
-                                                     FailureHandler on_failure) {
+Result<std::unique_ptr<DeviceSet>> DeviceSet::create(Attachments attachments,
+                                                     std::vector<DeviceWires> wires,
+                                                     const Surroundings& around,
+                                                     const FailureHandler& on_failure) {
     std::unique_ptr<DeviceSet> set(new DeviceSet);
-    const auto parts = [&](virtio::Device& device) {
-        return DeviceSlot::Parts{device, memory, loop, lock};
-    };
-    for (ChannelConfiguration& channel : configuration.channels) {
+    for (ChannelConfiguration& channel : attachments.channels) {
         ANCHORHOLD_TRY(set->streams_.add_channel(std::move(channel.socket), channel.ports));
     }
+    std::vector<virtio::Device*> devices;
     set->vsock_ = std::make_unique<virtio::VsockDevice>(proto::kGuestCid, virtio::VsockLimits{},
-                                                        set->streams_, loop, lock);
-    ANCHORHOLD_TRY(set->add_slot(parts(*set->vsock_), Kicks::kEventDescriptor));
-    for (DiskConfiguration& disk : configuration.disks) {
-        ANCHORHOLD_TRY(set->add_disk(std::move(disk), loop, lock, on_failure));
-        ANCHORHOLD_TRY(set->add_slot(parts(*set->blocks_.back()), Kicks::kEventDescriptor));
+                                                        set->streams_, around.loop, around.lock);
+    devices.push_back(set->vsock_.get());
+    for (DiskConfiguration& disk : attachments.disks) {
+        ANCHORHOLD_TRY(set->add_disk(std::move(disk), around, on_failure));
+        devices.push_back(set->blocks_.back().get());
     }
-    set->rng_ = std::make_unique<virtio::RngDevice>(loop, lock);
-    ANCHORHOLD_TRY(set->add_slot(parts(*set->rng_), Kicks::kExit));
-    set->balloon_ = std::make_unique<virtio::BalloonDevice>(memory, loop, lock);
-    ANCHORHOLD_TRY(set->add_slot(parts(*set->balloon_), Kicks::kExit));
+    set->rng_ = std::make_unique<virtio::RngDevice>(around.loop, around.lock);
+    devices.push_back(set->rng_.get());
+    set->balloon_ =
+        std::make_unique<virtio::BalloonDevice>(around.memory, around.loop, around.lock);
+    devices.push_back(set->balloon_.get());
+    if (devices.size() != wires.size()) {
+        return fail("this machine was prepared for another number of disks");
+    }
+    for (size_t i = 0; i < devices.size(); ++i) {
+        set->slots_.push_back(ANCHORHOLD_TRY(DeviceSlot::create(
+            {*devices[i], around.memory, around.loop, around.lock, around.registers},
+            std::move(wires[i]))));
+    }
     return set;
 }
 
-Status DeviceSet::add_disk(DiskConfiguration configuration, EventLoop& loop,
-                           virtio::DeviceLock& lock, const FailureHandler& on_failure) {
+Status DeviceSet::add_disk(DiskConfiguration configuration, const Surroundings& around,
+                           const FailureHandler& on_failure) {
     const std::string name = {'v', 'd', static_cast<char>('a' + disks_.size())};
-    const auto access = configuration.access == DiskConfiguration::Access::kReadOnly
-                            ? virtio::DiskAccess::kReadOnly
-                            : virtio::DiskAccess::kReadWrite;
+    const bool read_only = configuration.access == DiskConfiguration::Access::kReadOnly;
     virtio::FileDiskOptions options;
-    options.access = access;
+    options.access = read_only ? virtio::DiskAccess::kReadOnly : virtio::DiskAccess::kReadWrite;
     options.name = name;
     options.on_failure = [on_failure, name](std::string detail) {
         on_failure("block " + name, std::move(detail));
     };
-    disks_.push_back(ANCHORHOLD_TRY(
-        virtio::FileDisk::create(std::move(configuration.file), std::move(options), loop, lock)));
+    const virtio::DiskAccess access = options.access;
+    disks_.push_back(ANCHORHOLD_TRY(virtio::FileDisk::create(
+        std::move(configuration.file), std::move(options), around.loop, around.lock)));
+    identities_.push_back(
+        {configuration.id,
+         read_only ? DiskIdentity::Access::kReadOnly : DiskIdentity::Access::kReadWrite,
+         disks_.back()->capacity()});
     blocks_.push_back(std::make_unique<virtio::BlockDevice>(
-        *disks_.back(), virtio::BlockOptions{access, std::move(configuration.id)}, loop, lock));
-    return {};
-}
-
-Status DeviceSet::add_slot(const DeviceSlot::Parts& parts, Kicks kicks) {
-    const auto index = static_cast<uint32_t>(slots_.size());
-    ANCHORHOLD_CHECK(index < layout::kMaxDevices);  // parse_configuration() bounds the disks
-    const DevicePlace place{layout::kDevices + index * layout::kDeviceSize,
-                            layout::kFirstInterrupt + index};
-    slots_.push_back(ANCHORHOLD_TRY(DeviceSlot::create(parts, place, kicks)));
+        *disks_.back(), virtio::BlockOptions{access, std::move(configuration.id)}, around.loop,
+        around.lock));
     return {};
 }
 
@@ -68,13 +68,6 @@ std::vector<DevicePlace> DeviceSet::places() const {
         places.push_back(slot->place());
     }
     return places;
-}
-
-Status DeviceSet::attach(const kvm::Vm& vm, Bus& registers) {
-    for (const auto& slot : slots_) {
-        ANCHORHOLD_TRY(slot->attach(vm, registers));
-    }
-    return {};
 }
 
 void DeviceSet::process_queues() {
@@ -99,6 +92,48 @@ void DeviceSet::count(proto::Statistics& statistics) const {
     statistics.set_block_bytes_written(written);
     statistics.set_balloon_bytes(balloon_->counters().held_bytes);
     statistics.set_reported_bytes(balloon_->counters().reported_bytes);
+}
+
+size_t DeviceSet::requests_in_flight() const {
+    size_t count = 0;
+    for (const auto& block : blocks_) {
+        count += block->in_flight();
+    }
+    return count;
+}
+
+DevicesState DeviceSet::save() {
+    DevicesState state;
+    state.disks = identities_;
+    for (const auto& slot : slots_) {
+        state.transports.push_back(slot->transport().save());
+    }
+    state.streams = vsock_->save();
+    state.balloon = balloon_->save();
+    return state;
+}
+
+Status DeviceSet::restore(const DevicesState& state) {
+    if (state.disks != identities_) {
+        return fail(
+            "the state's disks are not the ones given: their number, ids, sizes and access must be "
+            "the same");
+    }
+    if (state.transports.size() != slots_.size()) {
+        return fail("the state has another number of devices");
+    }
+    for (size_t i = 0; i < slots_.size(); ++i) {
+        const Status restored = slots_[i]->transport().restore(state.transports[i]);
+        if (!restored) {
+            return tl::unexpected(restored.error().within("device " + std::to_string(i)));
+        }
+    }
+    vsock_->restore(state.streams);
+    balloon_->restore(state.balloon);
+    for (const auto& slot : slots_) {
+        slot->transport().reraise();
+    }
+    return {};
 }
 
 }  // namespace anchorhold::vmm

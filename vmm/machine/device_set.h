@@ -16,9 +16,10 @@
 #include "virtio/rng/rng_device.h"
 #include "virtio/vsock/channel_backend.h"
 #include "virtio/vsock/vsock_device.h"
-#include "vmm/boot/command_line.h"
 #include "vmm/control/configuration.h"
 #include "vmm/machine/device_slot.h"
+#include "vmm/machine/device_wires.h"
+#include "vmm/snapshot/machine_state.h"
 
 namespace anchorhold::vmm {
 
@@ -29,16 +30,22 @@ class DeviceSet {
     // loop's thread.
     using FailureHandler = std::function<void(std::string device, std::string detail)>;
 
-    // The memory, the loop and the lock outlive the devices. Takes disks and channels out of the
-    // configuration.
-    static Result<std::unique_ptr<DeviceSet>> create(Configuration& configuration,
-                                                     const memory::GuestMemory& memory,
-                                                     EventLoop& loop, virtio::DeviceLock& lock,
-                                                     FailureHandler on_failure);
+    // What the devices stand in; all of it outlives them.
+    struct Surroundings {
+        const memory::GuestMemory& memory;
+        EventLoop& loop;
+        virtio::DeviceLock& lock;
+        Bus& registers;
+    };
+
+    // Takes disks and channels; `wires` are wire_devices() for as many disks.
+    static Result<std::unique_ptr<DeviceSet>> create(Attachments attachments,
+                                                     std::vector<DeviceWires> wires,
+                                                     const Surroundings& around,
+                                                     const FailureHandler& on_failure);
 
     // In the order in which the kernel is to find them.
     [[nodiscard]] std::vector<DevicePlace> places() const;
-    Status attach(const kvm::Vm& vm, Bus& registers);
 
     // Looks at every queue of every device as if it had been kicked. DeviceLock not held.
     void process_queues();
@@ -47,15 +54,24 @@ class DeviceSet {
     [[nodiscard]] virtio::VsockDevice& vsock() { return *vsock_; }
     [[nodiscard]] virtio::BalloonDevice& balloon() { return *balloon_; }
     void count(proto::Statistics& statistics) const;
+    // Disk requests that were begun and not yet answered.
+    [[nodiscard]] size_t requests_in_flight() const;
+
+    // Under the DeviceLock, no vCPU running and no request in flight. save() leaves out the serial
+    // port.
+    [[nodiscard]] DevicesState save();
+    // Into devices that no driver has touched. An error when the state is not one of these devices;
+    // then they must not be used any more. Afterwards process_queues().
+    Status restore(const DevicesState& state);
 
   private:
     DeviceSet() = default;
-    Status add_disk(DiskConfiguration configuration, EventLoop& loop, virtio::DeviceLock& lock,
+    Status add_disk(DiskConfiguration configuration, const Surroundings& around,
                     const FailureHandler& on_failure);
-    Status add_slot(const DeviceSlot::Parts& parts, Kicks kicks);
 
     virtio::ChannelBackend streams_;
     std::unique_ptr<virtio::VsockDevice> vsock_;
+    std::vector<DiskIdentity> identities_;
     std::vector<std::unique_ptr<virtio::FileDisk>> disks_;
     std::vector<std::unique_ptr<virtio::BlockDevice>> blocks_;
     std::unique_ptr<virtio::RngDevice> rng_;

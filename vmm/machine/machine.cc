@@ -1,11 +1,15 @@
 // How the parts of a machine are put together, and in which order.
 #include "vmm/machine/machine.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <x86intrin.h>
 
+#include <chrono>
 #include <mutex>
 #include <utility>
 
+#include "base/sys.h"
 #include "vmm/boot/command_line.h"
 #include "vmm/boot/cpuid.h"
 #include "vmm/boot/entry_state.h"
@@ -14,22 +18,10 @@
 #include "vmm/boot/start_info.h"
 #include "vmm/kvm/system.h"
 #include "vmm/layout.h"
+#include "vmm/machine/named.h"
 
 namespace anchorhold::vmm {
 namespace {
-
-uint64_t now_ns() {
-    return static_cast<uint64_t>(steady_clock().now().time_since_epoch().count());
-}
-
-// The error of `result`, as that of `part`.
-template <typename T>
-Result<T> named(std::string_view part, Result<T> result) {
-    if (!result) {
-        return tl::unexpected(result.error().within(part));
-    }
-    return result;
-}
 
 ConsoleTail::LineSink line_sink(Console console, EventLoop& loop,
                                 const std::function<void(std::string)>& on_console) {
@@ -57,27 +49,26 @@ Machine::Machine(EventLoop& loop, Handlers handlers, Console console)
                         .lock = lock_,
                         .on_end = [this](MachineEnd reason) { end(std::move(reason)); }} {}
 
-Result<std::unique_ptr<Machine>> Machine::build(Configuration configuration, EventLoop& loop,
-                                                Handlers handlers, proto::Started& times) {
+Result<std::unique_ptr<Machine>> Machine::prepare(ShellConfiguration configuration, EventLoop& loop,
+                                                  Handlers handlers, proto::Started& times) {
     std::unique_ptr<Machine> machine(new Machine(loop, std::move(handlers), configuration.console));
     machine->memory_ =
-        ANCHORHOLD_TRY(named("memory", memory::GuestMemory::create(configuration.memory_bytes)));
+        ANCHORHOLD_TRY(named("memory", memory::GuestMemory::reserve(configuration.memory_bytes)));
     ANCHORHOLD_TRY(named("KVM", machine->create_kvm(configuration, times)));
-    machine->devices_ =
-        ANCHORHOLD_TRY(DeviceSet::create(configuration, *machine->memory_, loop, machine->lock_,
-                                         machine->handlers_.on_backend_failure));
-    ANCHORHOLD_TRY(named("devices", machine->devices_->attach(*machine->vm_, machine->registers_)));
+    machine->wires_ =
+        ANCHORHOLD_TRY(named("devices", wire_devices(*machine->vm_, configuration.disks)));
     machine->add_ports();
+    machine->pagemap_ = ANCHORHOLD_TRY(sys::open("/proc/self/pagemap", O_RDONLY));
+    ANCHORHOLD_TRY(prepare_vcpu_signal());
     times.set_created_ns(now_ns());
-    ANCHORHOLD_TRY(machine->load(configuration));
-    times.set_loaded_ns(now_ns());
     return machine;
 }
 
-Status Machine::create_kvm(Configuration& configuration, proto::Started& times) {
-    const auto system = ANCHORHOLD_TRY(kvm::System::adopt(std::move(configuration.kvm)));
+Status Machine::create_kvm(ShellConfiguration& configuration, proto::Started& times) {
+    system_ = std::make_unique<kvm::System>(
+        ANCHORHOLD_TRY(kvm::System::adopt(std::move(configuration.kvm))));
     const uint64_t began = now_ns();
-    vm_ = std::make_unique<kvm::Vm>(ANCHORHOLD_TRY(system.create_vm()));
+    vm_ = std::make_unique<kvm::Vm>(ANCHORHOLD_TRY(system_->create_vm()));
     times.set_create_vm_ns(now_ns() - began);
     ANCHORHOLD_TRY(vm_->reserve_real_mode_pages(layout::kTss, layout::kIdentityMap));
     ANCHORHOLD_TRY(vm_->create_irqchip());
@@ -85,7 +76,7 @@ Status Machine::create_kvm(Configuration& configuration, proto::Started& times) 
         ANCHORHOLD_TRY(
             vm_->set_memory({region.slot, region.guest.value(), region.size, region.host}));
     }
-    const auto supported = ANCHORHOLD_TRY(system.supported_cpuid());
+    const auto supported = ANCHORHOLD_TRY(system_->supported_cpuid());
     for (uint32_t index = 0; index < configuration.vcpus; ++index) {
         kvm::Vcpu vcpu = ANCHORHOLD_TRY(vm_->create_vcpu(index));
         const auto leaves = guest_cpuid(supported, {index, configuration.vcpus});
@@ -100,14 +91,35 @@ Status Machine::create_kvm(Configuration& configuration, proto::Started& times) 
     return {};
 }
 
-Status Machine::load(Configuration& configuration) {
+Status Machine::attach(Attachments attachments) {
+    devices_ = ANCHORHOLD_TRY(DeviceSet::create(std::move(attachments), std::move(wires_),
+                                                {*memory_, loop_, lock_, registers_},
+                                                handlers_.on_backend_failure));
+    return {};
+}
+
+Status Machine::load(BootConfiguration configuration, proto::Started& times) {
+    if (!configuration.memory.valid()) {
+        // Sealable, because a fork freezes the file it leaves behind.
+        configuration.memory = ANCHORHOLD_TRY(
+            named("memory", sys::memfd("guest-memory", memory_->size(), MFD_ALLOW_SEALING)));
+    }
+    ANCHORHOLD_TRY(
+        named("memory", memory_->back(std::move(configuration.memory), memory::Sharing::kShared)));
+    ANCHORHOLD_TRY(attach(std::move(configuration.attachments)));
+    ANCHORHOLD_TRY(load_boot_data(configuration));
+    times.set_loaded_ns(now_ns());
+    return {};
+}
+
+Status Machine::load_boot_data(BootConfiguration& configuration) {
     const LoadedKernel kernel =
         ANCHORHOLD_TRY(named("kernel", load_kernel(*memory_, configuration.kernel.get())));
     const memory::GuestRange initrd = ANCHORHOLD_TRY(
         named("initrd", load_initrd(*memory_, configuration.initrd.get(), kernel.end)));
-    const auto table = mp_table(configuration.vcpus);
+    const auto table = mp_table(configuration.shell.vcpus);
     static_cast<void>(memory_->write(memory::GuestAddress(layout::kMpTable), table));
-    const KernelOutput output = configuration.console == Console::kForwarded
+    const KernelOutput output = configuration.shell.console == Console::kForwarded
                                     ? KernelOutput::kEverything
                                     : KernelOutput::kPanicsOnly;
     ANCHORHOLD_TRY(write_start_info(
@@ -122,29 +134,71 @@ void Machine::add_ports() {
 }
 
 Status Machine::start(proto::Started& times) {
-    ANCHORHOLD_TRY(prepare_vcpu_signal());
     const kvm::Vcpu& boot = vcpus_.front()->vcpu();
     times.set_guest_tsc_offset(ANCHORHOLD_TRY(boot.tsc_offset()));
     times.set_tsc_khz(boot.tsc_khz().value_or(0));
     times.set_host_tsc(__rdtsc());
     times.set_run_ns(now_ns());
+    return start_vcpus();
+}
+
+Status Machine::run() {
+    return running_ ? Status() : start_vcpus();
+}
+
+Status Machine::start_vcpus() {
     for (const auto& vcpu : vcpus_) {
         ANCHORHOLD_TRY(vcpu->start());
     }
+    running_ = true;
     return {};
 }
 
-void Machine::stop() {
+void Machine::stop_vcpus() {
     for (const auto& vcpu : vcpus_) {
         vcpu->interrupt();
     }
     for (const auto& vcpu : vcpus_) {
         vcpu->stop();
     }
+    running_ = false;
+}
+
+void Machine::pause(std::function<void()> on_paused) {
+    stop_vcpus();
+    for (const auto& vcpu : vcpus_) {
+        if (const Status completed = vcpu->vcpu().complete_exit(); !completed) {
+            end({MachineEnd::Reason::kCrash, completed.error().message});
+            return;
+        }
+    }
+    wait_for_disks(std::move(on_paused));
+}
+
+void Machine::wait_for_disks(std::function<void()> then) {
+    constexpr Duration kAgain = std::chrono::microseconds(200);
+    size_t in_flight = 0;
+    {
+        const std::scoped_lock hold(lock_);
+        in_flight = devices_->requests_in_flight();
+    }
+    if (in_flight == 0) {
+        then();
+        return;
+    }
+    disk_wait_ = loop_.add_timer(
+        kAgain, [this, then = std::move(then)]() mutable { wait_for_disks(std::move(then)); });
+}
+
+void Machine::stop() {
+    loop_.cancel_timer(disk_wait_);
+    stop_vcpus();
 }
 
 Status Machine::deliver_last_words() {
-    devices_->process_queues();
+    if (devices_ != nullptr) {
+        devices_->process_queues();
+    }
     // Twice: devices put off work to the loop's next turn.
     ANCHORHOLD_TRY(loop_.run_once(Duration::zero()));
     return loop_.run_once(Duration::zero());
@@ -159,11 +213,17 @@ void Machine::end(MachineEnd reason) {
 }
 
 Status Machine::connect(uint32_t guest_port, OwnFd stream) {
+    if (devices_ == nullptr) {
+        return fail("a shell has no guest to connect to");
+    }
     const std::scoped_lock hold(lock_);
     return devices_->vsock().connect(guest_port, std::move(stream));
 }
 
 void Machine::set_balloon(uint64_t target_bytes) {
+    if (devices_ == nullptr) {
+        return;
+    }
     const std::scoped_lock hold(lock_);
     devices_->balloon().set_target(target_bytes / layout::kPageSize);
 }
@@ -180,7 +240,9 @@ proto::Statistics Machine::statistics() {
     statistics.set_exits_mmio(register_exits);
     const std::scoped_lock hold(lock_);
     statistics.set_unknown_accesses(ports_.unknown_accesses() + registers_.unknown_accesses());
-    devices_->count(statistics);
+    if (devices_ != nullptr) {
+        devices_->count(statistics);
+    }
     return statistics;
 }
 

@@ -48,6 +48,8 @@ Status prepare_vcpu_signal() {
 }
 
 Status VcpuThread::start() {
+    interrupted_.store(false, std::memory_order_relaxed);
+    vcpu_.allow_run();
     pthread_attr_t attributes;
     ::pthread_attr_init(&attributes);
     ::pthread_attr_setstacksize(&attributes, kStackSize);

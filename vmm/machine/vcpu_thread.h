@@ -36,6 +36,7 @@ class VcpuThread {
     VcpuThread(const VcpuThread&) = delete;
     VcpuThread& operator=(const VcpuThread&) = delete;
 
+    // Also again, after stop().
     Status start();
     // Asks the thread to leave the guest and end; stop() also waits for that. Both may be repeated.
     void interrupt();

@@ -1,4 +1,4 @@
-// parse_configuration() on good and bad packets.
+// The first packet and Restore, good and bad.
 #include "vmm/control/configuration.h"
 
 #include <fcntl.h>
@@ -41,22 +41,82 @@ Packet packet(const proto::VmmCommand& command, size_t fds) {
 }
 
 TEST(Configuration, good_packet_is_taken_apart) {
-    const auto configuration = parse_configuration(packet(good(), 5));
-    ASSERT_TRUE(configuration) << configuration.error().message;
-    EXPECT_EQ(configuration->vcpus, 2U);
-    EXPECT_EQ(configuration->memory_bytes, 128U << 20);
-    EXPECT_TRUE(configuration->kvm.valid());
-    ASSERT_EQ(configuration->disks.size(), 1U);
-    EXPECT_EQ(configuration->disks[0].access, DiskConfiguration::Access::kReadOnly);
-    ASSERT_EQ(configuration->channels.size(), 1U);
-    EXPECT_EQ(configuration->channels[0].ports, std::vector<uint32_t>{1024});
-    EXPECT_EQ(configuration->console, Console::kSilent);
+    const auto first = parse_first_packet(packet(good(), 5));
+    ASSERT_TRUE(first) << first.error().message;
+    const auto* boot = std::get_if<BootConfiguration>(&*first);
+    ASSERT_NE(boot, nullptr);
+    EXPECT_EQ(boot->shell.vcpus, 2U);
+    EXPECT_EQ(boot->shell.memory_bytes, 128U << 20);
+    EXPECT_EQ(boot->shell.disks, 1U);
+    EXPECT_TRUE(boot->shell.kvm.valid());
+    EXPECT_FALSE(boot->memory.valid());
+    ASSERT_EQ(boot->attachments.disks.size(), 1U);
+    EXPECT_EQ(boot->attachments.disks[0].access, DiskConfiguration::Access::kReadOnly);
+    ASSERT_EQ(boot->attachments.channels.size(), 1U);
+    EXPECT_EQ(boot->attachments.channels[0].ports, std::vector<uint32_t>{1024});
+    EXPECT_EQ(boot->shell.console, Console::kSilent);
+}
+
+TEST(Configuration, shell_has_no_more_than_its_shape) {
+    proto::VmmCommand command;
+    command.mutable_prepare()->set_vcpus(1);
+    command.mutable_prepare()->set_memory_bytes(64 << 20);
+    command.mutable_prepare()->set_disks(2);
+    const auto first = parse_first_packet(packet(command, 1));
+    ASSERT_TRUE(first) << first.error().message;
+    const auto* shell = std::get_if<ShellConfiguration>(&*first);
+    ASSERT_NE(shell, nullptr);
+    EXPECT_EQ(shell->disks, 2U);
+    EXPECT_FALSE(parse_first_packet(packet(command, 2)));
+    command.mutable_prepare()->set_disks(9);
+    EXPECT_FALSE(parse_first_packet(packet(command, 1)));
+}
+
+proto::Restore good_restore() {
+    proto::Restore restore;
+    restore.set_state_fd(0);
+    restore.set_memory_fd(1);
+    restore.add_blocks()->set_fd(2);
+    restore.set_run(true);
+    return restore;
+}
+
+std::vector<OwnFd> descriptors(size_t count) {
+    return packet({}, count).fds;
+}
+
+TEST(Configuration, restore_is_taken_apart) {
+    const auto restore = parse_restore(good_restore(), descriptors(3));
+    ASSERT_TRUE(restore) << restore.error().message;
+    EXPECT_EQ(restore->start, RestoreConfiguration::Start::kRunning);
+    EXPECT_TRUE(restore->memory.valid());
+    EXPECT_FALSE(restore->working_set.valid());
+    EXPECT_EQ(restore->attachments.disks.size(), 1U);
+}
+
+TEST(Configuration, restore_with_a_descriptor_too_many_or_too_few_is_refused) {
+    EXPECT_FALSE(parse_restore(good_restore(), descriptors(2)));
+    EXPECT_FALSE(parse_restore(good_restore(), descriptors(4)));
+}
+
+TEST(Configuration, restore_takes_memory_from_one_place) {
+    proto::Restore both = good_restore();
+    both.set_pager_fd(3);
+    both.set_userfaultfd_fd(4);
+    EXPECT_FALSE(parse_restore(both, descriptors(5)));
+    proto::Restore neither = good_restore();
+    neither.clear_memory_fd();
+    EXPECT_FALSE(parse_restore(neither, descriptors(3)));
+    proto::Restore half = good_restore();
+    half.clear_memory_fd();
+    half.set_pager_fd(1);
+    EXPECT_FALSE(parse_restore(half, descriptors(3)));
 }
 
 TEST(Configuration, bytes_that_are_no_message_are_refused) {
     Packet broken;
     broken.bytes = "\xff\xff\xff";
-    EXPECT_FALSE(parse_configuration(std::move(broken)));
+    EXPECT_FALSE(parse_first_packet(std::move(broken)));
 }
 
 struct Bad {
@@ -71,7 +131,7 @@ class ConfigurationBad : public testing::TestWithParam<Bad> {};
 TEST_P(ConfigurationBad, packet_is_refused_naming_the_field) {
     auto command = good();
     GetParam().spoil(command);
-    const auto configuration = parse_configuration(packet(command, GetParam().fds));
+    const auto configuration = parse_first_packet(packet(command, GetParam().fds));
     ASSERT_FALSE(configuration);
     EXPECT_NE(configuration.error().message.find(GetParam().message), std::string::npos)
         << configuration.error().message;
