@@ -12,27 +12,29 @@
 
 namespace anchorhold::supervisor {
 
-// Belongs to its event loop's thread. `on_answer` runs once, with an empty text when init did what
-// it was asked; it may destroy this object. Destroying it earlier forgets the call.
+// Belongs to its event loop's thread. `on_answer` runs once, with an error where the stream broke
+// or init could not do what it was asked (printable, one line); it may destroy this object.
+// Destroying it earlier forgets the call.
 class ControlCall {
   public:
-    static Result<std::unique_ptr<ControlCall>> send(
-        EventLoop& loop, OwnFd stream, const proto::ControlRequest& request,
-        std::function<void(const std::string& error)> on_answer);
+    using OnAnswer = std::function<void(const Result<proto::ControlAnswer>&)>;
+    static Result<std::unique_ptr<ControlCall>> send(EventLoop& loop, OwnFd stream,
+                                                     const proto::ControlRequest& request,
+                                                     OnAnswer on_answer);
     ~ControlCall();
     ControlCall(const ControlCall&) = delete;
     ControlCall& operator=(const ControlCall&) = delete;
 
   private:
-    ControlCall(EventLoop& loop, OwnFd stream, std::function<void(const std::string&)> on_answer);
+    ControlCall(EventLoop& loop, OwnFd stream, OnAnswer on_answer);
     void handle(uint32_t events);
     void write_more();
     void read_more();
-    void answer(std::string error);
+    void answer(const Result<proto::ControlAnswer>& answer);
 
     EventLoop& loop_;
     OwnFd stream_;
-    std::function<void(const std::string&)> on_answer_;
+    OnAnswer on_answer_;
     std::string unsent_;
     proto::FrameReader frames_{proto::kMaxControlFrame};
 };

@@ -3,6 +3,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -88,24 +91,91 @@ Status format(int disk, const std::string& folder) {
     return {};
 }
 
-}  // namespace
-
-Result<OwnFd> make_disk(const DiskRequest& request) {
-    OwnFd disk = ANCHORHOLD_TRY(make_nameless_file(request.folder));
-    if (::ftruncate(disk.get(), static_cast<off_t>(request.bytes)) < 0) {
+// Makes an empty file the file system that was asked for.
+Status fill(int disk, const DiskRequest& request) {
+    if (::ftruncate(disk, static_cast<off_t>(request.bytes)) < 0) {
         return fail_errno("disk",
                           fmt::format("of {} in {}", display_size(request.bytes), request.folder));
     }
     if (request.bytes == kDefaultDiskBytes && !request.template_file.empty()) {
-        const Status filled = unpack_disk(request.template_file, disk.get(), request.bytes);
+        const Status filled = unpack_disk(request.template_file, disk, request.bytes);
         if (filled) {
-            return disk;
+            return {};
         }
         if (filled.error().code != ENOENT) {
             return tl::unexpected(filled.error().within("disk in " + request.folder));
         }
     }
-    ANCHORHOLD_TRY(format(disk.get(), request.folder));
+    return format(disk, request.folder);
+}
+
+}  // namespace
+
+Result<OwnFd> make_disk(const DiskRequest& request) {
+    OwnFd disk = ANCHORHOLD_TRY(make_nameless_file(request.folder));
+    ANCHORHOLD_TRY(fill(disk.get(), request));
+    return disk;
+}
+
+Result<OwnFd> open_or_make_disk(const std::string& path, const DiskRequest& request) {
+    auto there = sys::open(path, O_RDWR | O_NOFOLLOW);
+    if (there || there.error().code != ENOENT) {
+        return there;
+    }
+    // Under another name until it is whole: a crash between leaves no half file system.
+    const std::string beside = path + ".new";
+    OwnFd disk = ANCHORHOLD_TRY(sys::open(beside, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+    Status made = fill(disk.get(), request);
+    if (made && ::rename(beside.c_str(), path.c_str()) < 0) {
+        made = fail_errno("rename", beside);
+    }
+    if (!made) {
+        ::unlink(beside.c_str());
+        return tl::unexpected(made.error());
+    }
+    return disk;
+}
+
+Status copy_disk(int source, int target) {
+    const uint64_t size = ANCHORHOLD_TRY(sys::file_size(source, "disk"));
+    if (::ioctl(target, FICLONE, source) == 0) {
+        return {};
+    }
+    if (::ftruncate(target, static_cast<off_t>(size)) < 0) {
+        return fail_errno("ftruncate", "disk");
+    }
+    off_t position = 0;
+    for (;;) {
+        const off_t data = ::lseek(source, position, SEEK_DATA);
+        if (data < 0) {
+            return errno == ENXIO ? Status() : Status(fail_errno("lseek SEEK_DATA", "disk"));
+        }
+        position = ::lseek(source, data, SEEK_HOLE);
+        if (position < 0) {
+            return fail_errno("lseek SEEK_HOLE", "disk");
+        }
+        ANCHORHOLD_TRY(sys::copy_range(source, target, static_cast<uint64_t>(data),
+                                       static_cast<uint64_t>(position - data), "disk"));
+    }
+}
+
+Result<OwnFd> clone_disk(int source, const std::string& folder) {
+    OwnFd disk = ANCHORHOLD_TRY(make_nameless_file(folder));
+    ANCHORHOLD_TRY(copy_disk(source, disk.get()));
+    return disk;
+}
+
+Result<OwnFd> clone_disk_to(int source, const std::string& path) {
+    const std::string beside = path + ".new";
+    OwnFd disk = ANCHORHOLD_TRY(sys::open(beside, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+    Status made = copy_disk(source, disk.get());
+    if (made && ::rename(beside.c_str(), path.c_str()) < 0) {
+        made = fail_errno("rename", beside);
+    }
+    if (!made) {
+        ::unlink(beside.c_str());
+        return tl::unexpected(made.error());
+    }
     return disk;
 }
 

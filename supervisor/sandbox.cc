@@ -1,14 +1,14 @@
-// A sandbox's life, from descriptors to the last word of its VMM.
+// A sandbox's life between its start (sandbox_start.cc) and the last word of its VMM.
 #include "supervisor/sandbox.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
-#include <vector>
+#include <utility>
 
 #include "base/log.h"
 #include "base/seqpacket.h"
@@ -16,140 +16,18 @@
 #include "base/sys.h"
 #include "proto/ports.h"
 #include "supervisor/disk.h"
-#include "supervisor/image.h"
+#include "supervisor/vmm_end.h"
 
 namespace anchorhold::supervisor {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr Duration kBootPatience =
-    120s;  // an emulated host under load takes seconds; nothing takes minutes
-
-// The descriptors of a Configure packet, in the order their indices are given out.
-class FdList {
-  public:
-    uint32_t add(const OwnFd& fd) {
-        numbers_.push_back(fd.get());
-        return static_cast<uint32_t>(numbers_.size() - 1);
-    }
-    [[nodiscard]] std::span<const int> numbers() const { return numbers_; }
-
-  private:
-    std::vector<int> numbers_;
-};
-
-// The last line of a guest's kernel messages, printable.
-std::string last_line(std::string_view tail) {
-    while (!tail.empty() && (tail.back() == '\n' || tail.back() == '\r')) {
-        tail.remove_suffix(1);
-    }
-    const size_t begin = tail.rfind('\n');
-    return log::escaped(begin == std::string_view::npos ? tail : tail.substr(begin + 1), 200);
-}
-
-// What init said before it gave up (guest-init/main.cc), or nothing.
-std::string last_words_of_init(std::string_view tail) {
-    constexpr std::string_view kMark = "anchorhold-init: cannot start: ";
-    const size_t begin = tail.rfind(kMark);
-    if (begin == std::string_view::npos) {
-        return {};
-    }
-    const std::string_view rest = tail.substr(begin + kMark.size());
-    return log::escaped(rest.substr(0, rest.find_first_of("\r\n")), 300);
-}
-
-std::string describe(const proto::Ended& ended, const std::string& image) {
-    if (const std::string reason = last_words_of_init(ended.console_tail()); !reason.empty()) {
-        return fmt::format("image {}: the guest cannot start from it: {}", image, reason);
-    }
-    switch (ended.reason()) {
-        case proto::Ended::RESET:
-            return "the guest reset itself";
-        case proto::Ended::PANIC:
-            return fmt::format("guest kernel panic: {}", log::escaped(ended.detail(), 300));
-        case proto::Ended::CRASH: {
-            const std::string line = last_line(ended.console_tail());
-            return fmt::format("the guest crashed: {}{}{}", log::escaped(ended.detail(), 300),
-                               line.empty() ? "" : "; its kernel's last line: ", line);
-        }
-        case proto::Ended::FAILED:
-            return log::escaped(ended.detail(), 400);
-        default:
-            return "the VMM ended for a reason it did not name";
-    }
-}
+// From a lost control stream until it is taken for why a sandbox ended.
+constexpr Duration kLastWords = std::chrono::seconds(2);
 
 }  // namespace
 
 Sandbox::Sandbox(EventLoop& loop, Handlers handlers)
     : loop_(loop), handlers_(std::move(handlers)) {}
-
-Result<std::unique_ptr<Sandbox>> Sandbox::start(EventLoop& loop, const Installation& installation,
-                                                const SandboxSpec& spec, SandboxParts parts,
-                                                Handlers handlers) {
-    std::unique_ptr<Sandbox> sandbox(new Sandbox(loop, std::move(handlers)));
-    sandbox->timeline_.requested = monotonic_ns();
-    sandbox->image_ = installation.image_path(spec.image);
-    const uint64_t host_memory = ANCHORHOLD_TRY(host_memory_bytes());
-    ANCHORHOLD_TRY(validate(spec, host_memory));
-
-    const OwnFd kvm = ANCHORHOLD_TRY(sys::open(installation.kvm, O_RDWR));
-    const OwnFd kernel =
-        ANCHORHOLD_TRY(open_kernel(spec.kernel.empty() ? installation.kernel : spec.kernel));
-    const OwnFd initrd = ANCHORHOLD_TRY(sys::open(installation.initrd, O_RDONLY));
-    const OwnFd image = ANCHORHOLD_TRY(open_image(sandbox->image_));
-    OwnFd disk;
-    if (spec.disk_bytes != 0) {
-        disk = ANCHORHOLD_TRY(
-            make_disk({spec.disk_bytes, default_disk_folder(), installation.disk_template}));
-    }
-    auto [ours, theirs] = ANCHORHOLD_TRY(sys::socket_pair(SOCK_SEQPACKET | SOCK_NONBLOCK));
-    sandbox->guest_streams_ = std::move(ours);
-
-    FdList fds;
-    proto::Configure configure;
-    configure.set_vcpus(spec.cpus);
-    configure.set_memory_bytes(spec.memory_bytes);
-    configure.set_console(spec.console);
-    configure.set_kvm_fd(fds.add(kvm));
-    configure.set_kernel_fd(fds.add(kernel));
-    configure.set_initrd_fd(fds.add(initrd));
-    proto::Block* root = configure.add_blocks();
-    root->set_fd(fds.add(image));
-    root->set_read_only(true);
-    root->set_id("root");
-    if (disk.valid()) {
-        proto::Block* upper = configure.add_blocks();
-        upper->set_fd(fds.add(disk));
-        upper->set_id("disk");
-    }
-    proto::StreamChannel* channel = configure.add_stream_channels();
-    channel->set_fd(fds.add(theirs));
-    channel->add_ports(proto::kReadyPort);
-
-    for (const GuestChannel& guest_channel : parts.channels) {
-        proto::StreamChannel* other = configure.add_stream_channels();
-        other->set_fd(fds.add(guest_channel.socket));
-        other->add_ports(guest_channel.port);
-    }
-    sandbox->set_up_ = std::move(parts.set_up);
-
-    Sandbox* self = sandbox.get();
-    ANCHORHOLD_TRY(loop.add(sandbox->guest_streams_.get(), EPOLLIN,
-                            [self](uint32_t) { self->accept_guest_stream(); }));
-    sandbox->timeline_.spawned = monotonic_ns();
-    sandbox->vmm_ = ANCHORHOLD_TRY(
-        VmmProcess::start(loop, installation.vmm, configure, fds.numbers(),
-                          {[self](const proto::VmmEvent& event) { self->handle_event(event); },
-                           [self](const std::string& how) { self->handle_vmm_end(how); }}));
-    sandbox->boot_deadline_ = loop.add_timer(kBootPatience, [self] {
-        self->give_up(
-            fmt::format("the guest did not become ready within {} s",
-                        std::chrono::duration_cast<std::chrono::seconds>(kBootPatience).count()));
-    });
-    return sandbox;
-}
 
 Sandbox::~Sandbox() {
     loop_.cancel_timer(boot_deadline_);
@@ -158,10 +36,136 @@ Sandbox::~Sandbox() {
 }
 
 Result<OwnFd> Sandbox::open_exec_stream() {
-    if (!ready_ || outcome_.has_value()) {
+    if (state_ != State::kReady || outcome_.has_value()) {
         return fail("the sandbox is not running");
     }
     return vmm_->connect(proto::kExecPort);
+}
+
+Status Sandbox::claim(const GuestIdentity& identity, const proto::ControlRequest* set_up) {
+    if (state_ != State::kParked) {
+        return fail("the sandbox is not parked");
+    }
+    timeline_.requested = monotonic_ns();
+    proto::VmmCommand command;
+    command.mutable_run();
+    timeline_.handed = monotonic_ns();
+    ANCHORHOLD_TRY(vmm_->send(command));
+    state_ = State::kReady;
+    if (set_up == nullptr) {
+        return resume_guest(identity);
+    }
+    return control(*set_up, [this, identity](const Result<proto::ControlAnswer>& answer) {
+        const Status resumed =
+            answer ? resume_guest(identity) : Status(tl::unexpected(answer.error()));
+        if (!resumed) {
+            init_failed("the guest could not be set up: ", resumed.error());
+        }
+    });
+}
+
+Status Sandbox::resume_guest(const GuestIdentity& identity) {
+    return control(ANCHORHOLD_TRY(resume_as(identity)),
+                   [this](const Result<proto::ControlAnswer>& answer) {
+                       if (answer) {
+                           timeline_.resumed = timeline_.from_guest_tsc(answer->tsc());
+                           if (handlers_.on_resumed) {
+                               handlers_.on_resumed();
+                           }
+                       } else {
+                           // Its agent is frozen still, and stays so.
+                           init_failed("the guest could not be resumed: ", answer.error());
+                       }
+                   });
+}
+
+// When it is the VMM that died, its end says more, and comes in a moment.
+void Sandbox::init_failed(const std::string& what, const Error& error) {
+    if (error.code != ECONNRESET) {
+        give_up(what + error.message);
+        return;
+    }
+    loop_.cancel_timer(boot_deadline_);
+    boot_deadline_ =
+        loop_.add_timer(kLastWords, [this, why = what + error.message] { give_up(why); });
+}
+
+Status Sandbox::ask(const proto::VmmCommand& command, std::span<const int> fds,
+                    proto::VmmEvent::EventCase answer, OnEvent then) {
+    if (awaited_) {
+        return fail("the sandbox is busy with another request");
+    }
+    if (outcome_) {
+        return fail("the sandbox has ended");
+    }
+    ANCHORHOLD_TRY(vmm_->send(command, fds));
+    awaited_ = Awaited{answer, std::move(then)};
+    return {};
+}
+
+Status Sandbox::pause(OnEvent on_paused) {
+    proto::VmmCommand command;
+    command.mutable_pause();
+    return ask(command, {}, proto::VmmEvent::kPaused, std::move(on_paused));
+}
+
+Status Sandbox::run(OnEvent on_running) {
+    proto::VmmCommand command;
+    command.mutable_run();
+    return ask(command, {}, proto::VmmEvent::kRunning, std::move(on_running));
+}
+
+Status Sandbox::snapshot(int state, std::optional<int> memory, OnEvent on_written) {
+    proto::VmmCommand command;
+    proto::Snapshot& request = *command.mutable_snapshot();
+    std::vector<int> fds = {state};
+    request.set_state_fd(0);
+    request.set_memory(memory ? proto::Snapshot::COPY : proto::Snapshot::SHARE);
+    if (memory) {
+        fds.push_back(*memory);
+        request.set_memory_fd(1);
+    }
+    return ask(command, fds, proto::VmmEvent::kSnapshotted, checked(std::move(on_written)));
+}
+
+Status Sandbox::record_working_set(int target, OnEvent on_written) {
+    proto::VmmCommand command;
+    command.mutable_record_working_set()->set_fd(0);
+    return ask(command, {&target, 1}, proto::VmmEvent::kSnapshotted,
+               checked(std::move(on_written)));
+}
+
+// An answer that says that it failed is an error.
+Sandbox::OnEvent Sandbox::checked(OnEvent then) {
+    return [then = std::move(then)](const Result<proto::VmmEvent>& event) {
+        if (event && !event->snapshotted().error().empty()) {
+            then(fail(log::escaped(event->snapshotted().error(), 300)));
+        } else {
+            then(event);
+        }
+    };
+}
+
+Status Sandbox::set_balloon(uint64_t bytes) {
+    proto::VmmCommand command;
+    command.mutable_set_balloon()->set_target_bytes(bytes);
+    return vmm_->send(command);
+}
+
+Status Sandbox::control(const proto::ControlRequest& request, ControlCall::OnAnswer on_answer) {
+    auto stream = ANCHORHOLD_TRY(vmm_->connect(proto::kControlPort));
+    const uint64_t number = ++last_control_;
+    controls_[number] = ANCHORHOLD_TRY(ControlCall::send(
+        loop_, std::move(stream), request,
+        [this, number, then = std::move(on_answer)](const Result<proto::ControlAnswer>& answer) {
+            // The call that runs this goes with the next turn of the loop.
+            loop_.post([held = std::shared_ptr<ControlCall>(
+                            std::move(controls_.extract(number).mapped()))] {});
+            if (!outcome_.has_value()) {
+                then(answer);
+            }
+        }));
+    return {};
 }
 
 void Sandbox::destroy() {
@@ -183,13 +187,19 @@ void Sandbox::give_up(std::string why) {
 }
 
 void Sandbox::handle_event(const proto::VmmEvent& event) {
+    if (awaited_ && awaited_->event == event.event_case()) {
+        const OnEvent then = std::move(awaited_->then);
+        awaited_.reset();
+        then(event);
+        return;
+    }
     switch (event.event_case()) {
         case proto::VmmEvent::kStarted:
             timeline_.take(event.started());
             break;
         case proto::VmmEvent::kEnded:
             if (!outcome_.has_value()) {
-                outcome_ = describe(event.ended(), image_);
+                outcome_ = describe_end(event.ended(), image_);
             }
             break;
         case proto::VmmEvent::kConsole:
@@ -211,12 +221,29 @@ void Sandbox::handle_event(const proto::VmmEvent& event) {
                 log::escaped(event.backend_failed().detail()), default_disk_folder()));
             break;
         case proto::VmmEvent::kPrepared:
+            timeline_.take(event.prepared());
+            break;
         case proto::VmmEvent::kRestored:
+            handle_restored(event.restored());
+            break;
+        case proto::VmmEvent::kRunning:  // after claim(): nobody waits for it
+            timeline_.running = event.running().run_ns();
+            break;
         case proto::VmmEvent::kPaused:
-        case proto::VmmEvent::kRunning:
         case proto::VmmEvent::kSnapshotted:
         case proto::VmmEvent::EVENT_NOT_SET:
             break;
+    }
+}
+
+void Sandbox::handle_restored(const proto::Restored& times) {
+    timeline_.take(times);
+    loop_.cancel_timer(boot_deadline_);
+    if (state_ == State::kParking) {
+        state_ = State::kParked;
+        handlers_.on_ready();
+    } else if (handlers_.on_restored) {
+        handlers_.on_restored();
     }
 }
 
@@ -227,6 +254,11 @@ void Sandbox::handle_vmm_end(const std::string& how) {
     }
     const auto on_end = std::move(handlers_.on_end);  // it may destroy this object
     const std::string error = *outcome_;
+    if (awaited_) {
+        const OnEvent then = std::move(awaited_->then);
+        awaited_.reset();
+        then(fail(error.empty() ? "the sandbox was ended" : error));
+    }
     on_end(error);
 }
 
@@ -241,7 +273,8 @@ void Sandbox::accept_guest_stream() {
     }
     const auto stream = proto::parse<proto::GuestStream>((*packet)->bytes, "the VMM's stream");
     // One init speaks once; whatever else the guest opens here is closed unread.
-    if (!stream || (*packet)->fds.size() != 1 || ready_ || ready_stream_.valid()) {
+    if (!stream || (*packet)->fds.size() != 1 || state_ != State::kBooting ||
+        ready_stream_.valid()) {
         return;
     }
     OwnFd taken = std::move((*packet)->fds.front());
@@ -299,37 +332,26 @@ void Sandbox::handle_ready(const proto::Ready& ready) {
     for (const std::string& warning : ready.warnings()) {
         log::warning("guest init: {}", log::escaped(warning));
     }
-    ready_ = true;
     if (set_up_) {
         set_up_guest();
     } else {
+        state_ = State::kReady;
         handlers_.on_ready();
     }
 }
 
 void Sandbox::set_up_guest() {
-    auto stream = vmm_->connect(proto::kControlPort);
-    auto call =
-        stream ? ControlCall::send(
-                     loop_, std::move(*stream), *set_up_,
-                     [this](const std::string& error) {
-                         // The call that runs this goes with the next turn of the loop.
-                         loop_.post([held = std::shared_ptr<ControlCall>(std::move(control_))] {});
-                         if (outcome_.has_value()) {
-                             return;
-                         }
-                         if (error.empty()) {
-                             handlers_.on_ready();
-                         } else {
-                             give_up("the guest could not be set up: " + error);
-                         }
-                     })
-               : Result<std::unique_ptr<ControlCall>>(tl::unexpected(stream.error()));
-    if (!call) {
-        give_up(call.error().message);
-        return;
+    const Status asked = control(*set_up_, [this](const Result<proto::ControlAnswer>& answer) {
+        if (answer) {
+            state_ = State::kReady;
+            handlers_.on_ready();
+        } else {
+            init_failed("the guest could not be set up: ", answer.error());
+        }
+    });
+    if (!asked) {
+        give_up(asked.error().message);
     }
-    control_ = std::move(*call);
     set_up_.reset();
 }
 

@@ -19,8 +19,28 @@ void Timeline::take(const proto::Started& started) {
     running = started.run_ns();
     create_vm = started.create_vm_ns();
     host_tsc = started.host_tsc();
+    host_tsc_at = started.run_ns();
     guest_tsc_offset = started.guest_tsc_offset();
     tsc_khz = started.tsc_khz();
+}
+
+void Timeline::take(const proto::Prepared& prepared) {
+    vmm_main = prepared.main_ns();
+    created = prepared.prepared_ns();
+    create_vm = prepared.create_vm_ns();
+}
+
+void Timeline::take(const proto::Restored& times) {
+    configured = times.received_ns();
+    mapped = times.mapped_ns();
+    populated = times.populated_ns();
+    restored = times.state_ns();
+    prefaulted = times.prefaulted_ns();
+    running = times.run_ns();
+    host_tsc = times.host_tsc();
+    host_tsc_at = times.clock_ns();
+    guest_tsc_offset = times.guest_tsc_offset();
+    tsc_khz = times.tsc_khz();
 }
 
 uint64_t Timeline::from_guest_tsc(uint64_t guest_tsc) const {
@@ -33,7 +53,7 @@ uint64_t Timeline::from_guest_tsc(uint64_t guest_tsc) const {
         return 0;  // before the guest's first instruction: not a time, whatever the guest says
     }
     __extension__ using Wide = unsigned __int128;
-    return running + static_cast<uint64_t>(static_cast<Wide>(ticks) * 1'000'000U / tsc_khz);
+    return host_tsc_at + static_cast<uint64_t>(static_cast<Wide>(ticks) * 1'000'000U / tsc_khz);
 }
 
 }  // namespace anchorhold::supervisor

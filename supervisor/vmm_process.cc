@@ -28,7 +28,7 @@ constexpr int kControlFd = 3;          // the number the VMM expects its control
 }  // namespace
 
 Result<std::unique_ptr<VmmProcess>> VmmProcess::start(EventLoop& loop, const std::string& program,
-                                                      const proto::Configure& configure,
+                                                      const proto::VmmCommand& first,
                                                       std::span<const int> fds, Handlers handlers) {
     auto [ours, theirs] = ANCHORHOLD_TRY(sys::socket_pair(SOCK_SEQPACKET));
     const OwnFd nothing = ANCHORHOLD_TRY(sys::open("/dev/null", O_RDWR));
@@ -43,9 +43,7 @@ Result<std::unique_ptr<VmmProcess>> VmmProcess::start(EventLoop& loop, const std
 
     std::unique_ptr<VmmProcess> vmm(
         new VmmProcess(loop, std::move(child), std::move(ours), std::move(handlers)));
-    proto::VmmCommand command;
-    *command.mutable_configure() = configure;
-    ANCHORHOLD_TRY(vmm->send(command, fds));
+    ANCHORHOLD_TRY(vmm->send(first, fds));
     ANCHORHOLD_TRY(sys::set_nonblocking(vmm->control_.get()));
     ANCHORHOLD_TRY(vmm->watch());
     return vmm;

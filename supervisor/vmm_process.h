@@ -24,11 +24,15 @@ class VmmProcess {
         std::function<void(const std::string& how)> on_end;
     };
 
-    // Starts `program` and sends `configure`, whose *_fd fields index `fds`. Neither waits for the
-    // VMM to answer.
+    // Starts `program` and sends its first command, whose *_fd fields index `fds`. Neither waits
+    // for the VMM to answer.
     static Result<std::unique_ptr<VmmProcess>> start(EventLoop& loop, const std::string& program,
-                                                     const proto::Configure& configure,
+                                                     const proto::VmmCommand& first,
                                                      std::span<const int> fds, Handlers handlers);
+    // Takes over one that another supervisor started (adopt.cc): its control socket and its pidfd.
+    // Its exit status is not ours to learn: on_end says nothing about it.
+    static Result<std::unique_ptr<VmmProcess>> adopt(EventLoop& loop, OwnFd control, OwnFd pidfd,
+                                                     Handlers handlers);
     ~VmmProcess();
     VmmProcess(const VmmProcess&) = delete;
     VmmProcess& operator=(const VmmProcess&) = delete;
@@ -38,9 +42,19 @@ class VmmProcess {
     Result<OwnFd> connect(uint32_t port);
     Status send(const proto::VmmCommand& command, std::span<const int> fds = {});
 
+    // Whoever hears of events from now on. Not from inside a handler.
+    void set_handlers(Handlers handlers) { handlers_ = std::move(handlers); }
+
     [[nodiscard]] pid_t pid() const { return child_.pid(); }
     // SIGKILL. on_end follows from the event loop.
     void kill();
+
+    // Borrowed: what adopt() needs, for whoever keeps it.
+    [[nodiscard]] int control() const { return control_.get(); }
+    [[nodiscard]] int pidfd() const { return child_.pidfd(); }
+    // Forgets the process, which runs on for as long as somebody holds its control socket; only the
+    // destructor may follow.
+    void let_go();
 
   private:
     VmmProcess(EventLoop& loop, Child child, OwnFd control, Handlers handlers);

@@ -175,8 +175,20 @@ class FakeVmm {
             }
             if (command.has_connect()) {
                 const OwnFd& fd = (*packet)->fds.at(command.connect().stream_fd());
-                [[maybe_unused]] const Status sent =
-                    sys::write_all(fd.get(), "port " + std::to_string(command.connect().port()));
+                std::string answer = "port " + std::to_string(command.connect().port());
+                if (command.connect().port() == proto::kControlPort) {
+                    answer.clear();  // init did what it was asked
+                    proto::append_frame(answer, proto::ControlAnswer());
+                }
+                [[maybe_unused]] const Status sent = sys::write_all(fd.get(), answer);
+            } else if (command.has_run()) {
+                proto::VmmEvent event;
+                event.mutable_running();
+                send(event);
+            } else if (command.has_pause()) {
+                proto::VmmEvent event;
+                event.mutable_paused();
+                send(event);
             } else if (command.has_get_statistics()) {
                 proto::VmmEvent event;
                 event.mutable_statistics()->set_open_streams(7);

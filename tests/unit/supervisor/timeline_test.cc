@@ -10,7 +10,7 @@ constexpr uint64_t kSecond = 1'000'000'000;
 
 Timeline related(uint64_t running, uint64_t host_tsc, uint64_t offset, uint64_t khz) {
     Timeline timeline;
-    timeline.running = running;
+    timeline.host_tsc_at = running;
     timeline.host_tsc = host_tsc;
     timeline.guest_tsc_offset = offset;
     timeline.tsc_khz = khz;

@@ -26,8 +26,8 @@ class VmmProcessTest : public testing::Test {
     void start(const std::string& script) {
         const OwnFd initrd = sys::memfd("script", 0).value();
         ASSERT_TRUE(sys::write_all(initrd.get(), script));
-        proto::Configure configure;
-        configure.set_initrd_fd(0);
+        proto::VmmCommand configure;
+        configure.mutable_configure()->set_initrd_fd(0);
         const int fd = initrd.get();
         auto started = VmmProcess::start(
             *loop, FAKE_VMM, configure, {&fd, 1},
@@ -153,7 +153,8 @@ TEST_F(VmmProcessTest, destructor_kills_reaps_and_stays_silent) {
 TEST_F(VmmProcessTest, end_handler_may_destroy_the_process) {
     const OwnFd initrd = sys::memfd("script", 0).value();
     ASSERT_TRUE(sys::write_all(initrd.get(), "exit 0\n"));
-    proto::Configure configure;
+    proto::VmmCommand configure;
+    configure.mutable_configure()->set_initrd_fd(0);
     const int fd = initrd.get();
     bool ended = false;
     vmm = VmmProcess::start(*loop, FAKE_VMM, configure, {&fd, 1},
@@ -194,8 +195,8 @@ TEST_F(VmmProcessTest, program_that_cannot_start_is_an_error_naming_it) {
 }
 
 TEST_F(VmmProcessTest, configuration_too_large_for_a_packet_is_an_error_and_leaves_no_process) {
-    proto::Configure configure;
-    configure.set_kernel_arguments(std::string(5000, 'x'));
+    proto::VmmCommand configure;
+    configure.mutable_configure()->set_kernel_arguments(std::string(5000, 'x'));
     const auto started = VmmProcess::start(*loop, FAKE_VMM, configure, {}, {});
     ASSERT_FALSE(started);
     EXPECT_EQ(started.error().code, EMSGSIZE);
