@@ -14,7 +14,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::string_view kMemoryKey = "vmm_private_bytes";
 
 bool is_memory(std::string_view key) {
-    return key == kMemoryKey;
+    return key.ends_with(kMemoryKey);
 }
 
 std::string shown(std::string_view key, uint64_t value) {
@@ -53,17 +53,21 @@ std::string to_json(const Baseline& baseline) {
 
 Figures medians(const Report& report) {
     Figures figures;
-    if (report.variants.empty()) {
-        return figures;
-    }
-    const VariantResult& ours = report.variants.front();
-    for (const PhaseInfo& phase : phases()) {
-        if (const auto summary = summary_of(ours, phase.phase)) {
-            figures[std::string(phase.key)] = summary->p50;
+    for (const VariantResult& variant : report.variants) {
+        if (variant.description.name != kOurName) {
+            continue;
         }
-    }
-    if (const auto memory = memory_of(ours)) {
-        figures[std::string(kMemoryKey)] = memory->p50;
+        const StartKind kind = variant.description.start;
+        const std::string prefix =
+            kind == StartKind::kCold ? std::string() : std::string(word(kind)) + ".";
+        for (const PhaseInfo& phase : phases()) {
+            if (const auto summary = summary_of(variant, phase.phase)) {
+                figures[prefix + std::string(phase.key)] = summary->p50;
+            }
+        }
+        if (const auto memory = memory_of(variant)) {
+            figures[prefix + std::string(kMemoryKey)] = memory->p50;
+        }
     }
     return figures;
 }

@@ -12,7 +12,8 @@
 
 namespace anchorhold::bench {
 
-// Keys are those of phases(), and "vmm_private_bytes". Nanoseconds and bytes.
+// Keys are those of phases(), and "vmm_private_bytes": as they are for cold starts, behind the kind
+// of start and a dot for others ("restored.to_first_byte"). Nanoseconds and bytes.
 using Figures = std::map<std::string, uint64_t>;
 
 struct Baseline {
@@ -31,7 +32,7 @@ constexpr uint64_t kSlackBytes = 32 * 1024;
 [[nodiscard]] Result<Baseline> baseline_from_json(std::string_view text);
 [[nodiscard]] std::string to_json(const Baseline& baseline);
 
-// The first variant's medians.
+// The medians of our own variants.
 [[nodiscard]] Figures medians(const Report& report);
 
 // One line per regression, per limit that is exceeded, and per recorded figure that is missing.

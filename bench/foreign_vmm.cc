@@ -11,11 +11,11 @@
 
 #include <array>
 #include <charconv>
-#include <filesystem>
 #include <utility>
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "bench/counters.h"
 #include "proto/ports.h"
 
 namespace anchorhold::bench {
@@ -41,18 +41,12 @@ std::string last_line(int output) {
 }  // namespace
 
 std::optional<uint64_t> kvm_tsc_offset(const std::string& debugfs, pid_t vmm) {
-    std::error_code failed;
-    const std::string prefix = std::to_string(vmm) + "-";
-    for (const auto& entry : std::filesystem::directory_iterator(debugfs + "/kvm", failed)) {
-        if (!entry.path().filename().string().starts_with(prefix)) {
-            continue;
-        }
-        const auto text = sys::read_file(entry.path() / "vcpu0/tsc-offset", 64);
-        int64_t offset = 0;
-        if (text &&
-            std::from_chars(text->data(), text->data() + text->size(), offset).ec == std::errc()) {
-            return static_cast<uint64_t>(offset);
-        }
+    const std::string folder = kvm_statistics_folder(debugfs, vmm);
+    const auto text = sys::read_file(folder + "/vcpu0/tsc-offset", 64);
+    int64_t offset = 0;
+    if (!folder.empty() && text &&
+        std::from_chars(text->data(), text->data() + text->size(), offset).ec == std::errc()) {
+        return static_cast<uint64_t>(offset);
     }
     return std::nullopt;
 }
@@ -194,7 +188,7 @@ void ForeignVmm::note_first_byte() {
     }
     // Host and guest count at one rate; the offset between them is KVM's to tell.
     supervisor::Timeline relation;
-    relation.running = begin_.nanoseconds;
+    relation.host_tsc_at = begin_.nanoseconds;
     relation.host_tsc = begin_.tsc;
     __extension__ using Wide = unsigned __int128;
     relation.tsc_khz = static_cast<uint64_t>(Wide{end.tsc - begin_.tsc} * 1'000'000U / elapsed);

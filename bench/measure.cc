@@ -2,15 +2,21 @@
 #include "bench/measure.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/event_loop.h"
 #include "base/sys.h"
+#include "bench/crowd.h"
+#include "bench/restored_variant.h"
 #include "bench/sandbox_variant.h"
+#include "bench/warm_template.h"
 #include "supervisor/disk.h"
 
 namespace anchorhold::bench {
@@ -72,10 +78,75 @@ proto::ExecStart exec_start(const std::vector<std::string>& command) {
     return start;
 }
 
+// Cold starts are of the machine that the template is of.
+void take_shape(supervisor::SandboxSpec& sandbox, const supervisor::TemplateManifest& manifest) {
+    sandbox.image = manifest.image;
+    sandbox.cpus = manifest.shape.cpus;
+    sandbox.memory_bytes = manifest.shape.memory_bytes;
+    sandbox.disk_bytes = manifest.disk_bytes;
+}
+
+bool needs_template(const MeasureRequest& request) {
+    return !request.idle.empty() ||
+           std::any_of(request.starts.begin(), request.starts.end(),
+                       [](StartKind kind) { return kind != StartKind::kCold; });
+}
+
+Result<supervisor::OpenTemplate> find_template(EventLoop& loop,
+                                               const supervisor::Installation& installation,
+                                               const MeasureRequest& request,
+                                               const std::string& folder) {
+    if (!request.from.empty()) {
+        return open_warm_template(request.from);
+    }
+    return make_warm_template(loop, installation,
+                              {.sandbox = request.sandbox,
+                               .warm = request.warm,
+                               .command = exec_start(request.command),
+                               .folder = folder + "/templates",
+                               .on_step = request.on_step});
+}
+
+using MakeVariant = std::function<std::unique_ptr<Variant>(StartKind)>;
+
+Status measure_crowds(EventLoop& loop, const MeasureRequest& request, const MakeVariant& make,
+                      Report& report) {
+    CrowdRequest crowd;
+    crowd.command = exec_start(request.command);
+    const auto say = [&request](const std::string& what) {
+        if (request.on_progress) {
+            request.on_progress(0, 1, what);
+        }
+    };
+    for (const StartKind kind : request.starts) {
+        crowd.make = [&make, kind] { return make(kind); };
+        for (const uint32_t count : request.rushes) {
+            say(fmt::format("{} {} at once", count, word(kind)));
+            crowd.count = count;
+            report.rushes.push_back(ANCHORHOLD_TRY(start_at_once(loop, crowd)));
+        }
+    }
+    crowd.make = [&make] { return make(StartKind::kRestored); };
+    for (const uint32_t count : request.idle) {
+        crowd.count = count;
+        crowd.on_progress = [&say, count](uint32_t done) {
+            say(fmt::format("{} of {} idle ones", done, count));
+        };
+        report.idle.push_back(ANCHORHOLD_TRY(keep_idle(loop, crowd)));
+    }
+    return {};
+}
+
 }  // namespace
 
-Result<Report> measure(const supervisor::Installation& installation,
-                       const MeasureRequest& request) {
+Result<Report> measure(const supervisor::Installation& installation, MeasureRequest request) {
+    const TemporaryFolder folder = ANCHORHOLD_TRY(TemporaryFolder::make());
+    const auto loop = ANCHORHOLD_TRY(EventLoop::create());
+    std::optional<supervisor::OpenTemplate> from;
+    if (needs_template(request)) {
+        from = ANCHORHOLD_TRY(find_template(*loop, installation, request, folder.path()));
+        take_shape(request.sandbox, from->manifest);
+    }
     const supervisor::SandboxSpec& sandbox = request.sandbox;
     const GuestFiles files{.kernel = sandbox.kernel.empty() ? installation.kernel : sandbox.kernel,
                            .initrd = installation.initrd,
@@ -86,11 +157,16 @@ Result<Report> measure(const supervisor::Installation& installation,
     report.environment.clock = request.clock;
     report.work = ANCHORHOLD_TRY(describe(request, files));
 
-    const TemporaryFolder folder = ANCHORHOLD_TRY(TemporaryFolder::make());
-    const auto loop = ANCHORHOLD_TRY(EventLoop::create());
+    const auto make = [&](StartKind kind) -> std::unique_ptr<Variant> {
+        if (kind == StartKind::kCold) {
+            return std::make_unique<SandboxVariant>(*loop, installation, sandbox, request.version);
+        }
+        return std::make_unique<RestoredVariant>(*loop, installation, *from, kind, request.version);
+    };
     std::vector<std::unique_ptr<Variant>> variants;
-    variants.push_back(
-        std::make_unique<SandboxVariant>(*loop, installation, sandbox, request.version));
+    for (const StartKind kind : request.starts) {
+        variants.push_back(make(kind));
+    }
     const PeerSurroundings surroundings{
         .files = files,
         .shape = {.cpus = sandbox.cpus, .memory_bytes = sandbox.memory_bytes},
@@ -105,6 +181,8 @@ Result<Report> measure(const supervisor::Installation& installation,
     options.command = exec_start(request.command);
     options.on_progress = request.on_progress;
     report.variants = ANCHORHOLD_TRY(run_series(*loop, variants, options));
+    variants.clear();
+    ANCHORHOLD_TRY(measure_crowds(*loop, request, make, report));
     return report;
 }
 

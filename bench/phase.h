@@ -18,17 +18,24 @@ enum class Phase {
     kSpawn,
     kCreateVm,
     kCreate,
+    kHandOver,
     kLoad,
+    kMap,
+    kPopulate,
+    kState,
+    kPrefault,
     kEnter,
     kKernel,
     kInit,
+    kResume,
     kExec,
     kFirstByte,
     kToInit,
     kToAgent,
+    kToResumed,
     kToFirstByte,
 };
-constexpr size_t kPhaseCount = 13;
+constexpr size_t kPhaseCount = 20;
 
 struct PhaseInfo {
     Phase phase;
@@ -41,11 +48,13 @@ struct PhaseInfo {
 [[nodiscard]] std::span<const PhaseInfo> phases();
 [[nodiscard]] const PhaseInfo& info(Phase phase);
 
-// One start, in nanoseconds. What a VMM does not tell about itself is missing.
+// One start, in nanoseconds. What a VMM does not tell about itself is missing, and so is what is no
+// part of this kind of start: a restored guest boots no kernel.
 using PhaseTimes = std::array<std::optional<uint64_t>, kPhaseCount>;
 
-// Cuts a start into its phases; milestones that are 0 were not seen. A phase whose end was read
-// from the guest's clock a little before its beginning on the host's is 0.
+// Cuts a start into its phases; milestones that are 0 were not seen. What happened before the
+// request was prepared for whoever would come: it is no part of the start. A phase whose end was
+// read from the guest's clock a little before its beginning on the host's is 0.
 [[nodiscard]] PhaseTimes cut(const supervisor::Timeline& timeline);
 
 }  // namespace anchorhold::bench

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "bench/crowd.h"
 #include "bench/environment.h"
 #include "bench/start_once.h"
 #include "bench/statistics.h"
@@ -35,10 +38,15 @@ struct Report {
     Environment environment;
     Work work;
     std::vector<VariantResult> variants;  // the first one is what the others are compared with
+    std::vector<Rush> rushes;
+    std::vector<IdleCrowd> idle;
+    std::string command_line;  // of the bench; empty: unknown
 };
 
 // Over the starts that have the figure; nullopt where none has.
 [[nodiscard]] std::optional<Summary> summary_of(const VariantResult& variant, Phase phase);
 [[nodiscard]] std::optional<Summary> memory_of(const VariantResult& variant);
+// Of each count that any start has; one that a start has not is 0 there.
+[[nodiscard]] std::map<std::string, Summary> counters_of(const VariantResult& variant);
 
 }  // namespace anchorhold::bench

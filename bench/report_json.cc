@@ -10,6 +10,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kMemoryKey = "vmm_private_bytes";
+constexpr const char* kCountersKey = "counters";
 
 Json summary_json(const Summary& summary) {
     return {{"min", summary.min}, {"p50", summary.p50}, {"p99", summary.p99}, {"max", summary.max}};
@@ -23,6 +24,9 @@ Json start_json(const Start& start) {
         }
     }
     json[kMemoryKey] = start.vmm_private_bytes;
+    if (!start.counters.empty()) {
+        json[kCountersKey] = start.counters;
+    }
     return json;
 }
 
@@ -34,6 +38,7 @@ Start start_from(const Json& json) {
         }
     }
     start.vmm_private_bytes = json.at(kMemoryKey).get<uint64_t>();
+    start.counters = json.value(kCountersKey, Counters());
     return start;
 }
 
@@ -52,6 +57,7 @@ Json variant_json(const VariantResult& variant) {
         starts.push_back(start_json(start));
     }
     return {{"name", variant.description.name},
+            {"start", word(variant.description.start)},
             {"version", variant.description.version},
             {"command_line", variant.description.command_line},
             {"configuration", variant.description.configuration},
@@ -59,10 +65,20 @@ Json variant_json(const VariantResult& variant) {
             {"starts", starts}};
 }
 
+// Throws as nlohmann's accessors do.
+StartKind kind_from(const Json& json) {
+    const auto kind = start_kind(json.at("start").get<std::string>());
+    if (!kind) {
+        throw Json::other_error::create(501, "'start' is no kind of start", &json);
+    }
+    return *kind;
+}
+
 VariantResult variant_from(const Json& json) {
     VariantResult variant;
     json.at("name").get_to(variant.description.name);
     json.at("version").get_to(variant.description.version);
+    variant.description.start = kind_from(json);
     json.at("command_line").get_to(variant.description.command_line);
     json.at("configuration").get_to(variant.description.configuration);
     for (const Json& start : json.at("starts")) {
@@ -117,17 +133,70 @@ Work work_from(const Json& json) {
     return work;
 }
 
+Json rush_json(const Rush& rush) {
+    return {{"start", word(rush.start)},
+            {"count", rush.count},
+            {"to_first_byte", rush.to_first_byte},
+            {"error", rush.error}};
+}
+
+Rush rush_from(const Json& json) {
+    Rush rush;
+    rush.start = kind_from(json);
+    json.at("count").get_to(rush.count);
+    json.at("to_first_byte").get_to(rush.to_first_byte);
+    json.at("error").get_to(rush.error);
+    return rush;
+}
+
+Json idle_json(const IdleCrowd& crowd) {
+    return {{"start", word(crowd.start)},
+            {"count", crowd.count},
+            {"answered", crowd.answered},
+            {"error", crowd.error},
+            {"private_bytes", crowd.private_bytes},
+            {"pss_bytes", crowd.pss_bytes},
+            {"available_fall", crowd.available_fall}};
+}
+
+IdleCrowd idle_from(const Json& json) {
+    IdleCrowd crowd;
+    crowd.start = kind_from(json);
+    json.at("count").get_to(crowd.count);
+    json.at("answered").get_to(crowd.answered);
+    json.at("error").get_to(crowd.error);
+    json.at("private_bytes").get_to(crowd.private_bytes);
+    json.at("pss_bytes").get_to(crowd.pss_bytes);
+    json.at("available_fall").get_to(crowd.available_fall);
+    return crowd;
+}
+
+template <typename Item, typename Write>
+Json array_of(const std::vector<Item>& items, Write write) {
+    Json array = Json::array();
+    for (const Item& item : items) {
+        array.push_back(write(item));
+    }
+    return array;
+}
+
+template <typename Item, typename Read>
+void read_array(const Json& array, std::vector<Item>& into, Read read) {
+    for (const Json& item : array) {
+        into.push_back(read(item));
+    }
+}
+
 }  // namespace
 
 std::string to_json(const Report& report) {
-    Json variants = Json::array();
-    for (const VariantResult& variant : report.variants) {
-        variants.push_back(variant_json(variant));
-    }
     const Json json = {{"format", kReportFormat},
                        {"environment", environment_json(report.environment)},
                        {"work", work_json(report.work)},
-                       {"variants", variants}};
+                       {"command_line", report.command_line},
+                       {"variants", array_of(report.variants, variant_json)},
+                       {"concurrency", array_of(report.rushes, rush_json)},
+                       {"memory", array_of(report.idle, idle_json)}};
     return json.dump(1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
@@ -143,9 +212,10 @@ Result<Report> report_from_json(std::string_view text) {
         Report report;
         report.environment = environment_from(json.at("environment"));
         report.work = work_from(json.at("work"));
-        for (const Json& variant : json.at("variants")) {
-            report.variants.push_back(variant_from(variant));
-        }
+        json.at("command_line").get_to(report.command_line);
+        read_array(json.at("variants"), report.variants, variant_from);
+        read_array(json.at("concurrency"), report.rushes, rush_from);
+        read_array(json.at("memory"), report.idle, idle_from);
         return report;
     } catch (const nlohmann::json::exception& wrong) {
         return fail(fmt::format("bench report: {}", wrong.what()));

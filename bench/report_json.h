@@ -10,7 +10,7 @@
 
 namespace anchorhold::bench {
 
-constexpr int kReportFormat = 1;
+constexpr int kReportFormat = 2;
 
 // Times are nanoseconds under the keys of phases(); what a VMM does not tell is absent. Ends with a
 // newline.

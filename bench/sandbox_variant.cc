@@ -1,4 +1,4 @@
-// The sandbox of one start is dropped when the next begins.
+// The sandbox of one start is dropped when the next is prepared.
 #include "bench/sandbox_variant.h"
 
 #include <utility>
@@ -8,13 +8,17 @@ namespace anchorhold::bench {
 SandboxVariant::SandboxVariant(EventLoop& loop, const supervisor::Installation& installation,
                                supervisor::SandboxSpec spec, std::string version)
     : loop_(loop), installation_(installation), spec_(std::move(spec)) {
-    description_.name = "anchorhold";
+    description_.name = kOurName;
     description_.version = std::move(version);
     description_.command_line = {installation_.vmm};
 }
 
-Status SandboxVariant::start(Handlers handlers) {
+Status SandboxVariant::prepare() {
     sandbox_.reset();
+    return {};
+}
+
+Status SandboxVariant::start(Handlers handlers) {
     sandbox_ = ANCHORHOLD_TRY(supervisor::Sandbox::start(
         loop_, installation_, spec_, {},
         {std::move(handlers.on_ready), std::move(handlers.on_end), nullptr}));

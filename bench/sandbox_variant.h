@@ -18,6 +18,7 @@ class SandboxVariant final : public Variant {
                    supervisor::SandboxSpec spec, std::string version);
 
     [[nodiscard]] const VariantDescription& description() const override { return description_; }
+    Status prepare() override;
     Status start(Handlers handlers) override;
     Result<OwnFd> open_exec_stream() override { return sandbox_->open_exec_stream(); }
     void note_exec(uint64_t guest_tsc) override { sandbox_->note_exec(guest_tsc); }
@@ -25,7 +26,7 @@ class SandboxVariant final : public Variant {
     [[nodiscard]] const supervisor::Timeline& timeline() const override {
         return sandbox_->timeline();
     }
-    [[nodiscard]] pid_t vmm_pid() const override { return sandbox_->vmm_pid(); }
+    [[nodiscard]] pid_t vmm_pid() const override { return sandbox_ ? sandbox_->vmm_pid() : 0; }
     [[nodiscard]] GuestMappings guest_mappings() const override;
     void destroy() override { sandbox_->destroy(); }
 

@@ -14,8 +14,9 @@ Result<std::vector<VariantResult>> run_series(EventLoop& loop,
         for (size_t index = 0; index < variants.size(); ++index) {
             Variant& variant = *variants[index];
             if (options.on_progress) {
-                options.on_progress(round, options.count + 1, variant.description().name);
+                options.on_progress(round, options.count + 1, title(variant.description()));
             }
+            ANCHORHOLD_TRY(variant.prepare());
             if (options.tick_phases == SeriesOptions::TickPhases::kShifted) {
                 wait_until_phase(tick, round, options.count);
             }

@@ -34,6 +34,7 @@ class OneStart {
     OneStart& operator=(const OneStart&) = delete;
 
     Result<Start> run() {
+        before_ = read_counters("/", variant_.vmm_pid());
         ANCHORHOLD_TRY(variant_.start(
             {[this] { run_command(); }, [this](const std::string& error) { ended(error); }}));
         deadline_ =
@@ -60,6 +61,7 @@ class OneStart {
         };
         hooks.first_byte = [this] {
             variant_.note_first_byte();
+            start_.counters = since(before_, read_counters("/", variant_.vmm_pid()));
             answered_ = true;
         };
         client_ = std::make_unique<exec::ExecClient>(
@@ -114,6 +116,7 @@ class OneStart {
     EventLoop::TimerId deadline_ = 0;
     EventLoop::TimerId idle_ = 0;
     Start start_;
+    Counters before_;
     std::optional<std::string> error_;
     bool answered_ = false;
     bool gone_ = false;

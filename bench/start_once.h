@@ -1,10 +1,11 @@
-// One cold start of one variant, from the request to the end of its VMM.
+// One start of one variant, from the request to the end of its VMM.
 #pragma once
 
 #include <cstdint>
 
 #include "base/event_loop.h"
 #include "base/result.h"
+#include "bench/counters.h"
 #include "bench/phase.h"
 #include "bench/variant.h"
 #include "proto/exec.pb.h"
@@ -14,10 +15,11 @@ namespace anchorhold::bench {
 struct Start {
     PhaseTimes times;
     uint64_t vmm_private_bytes = 0;  // a moment after the command ended, beside the guest's memory
+    Counters counters = {};          // from the request to the first byte
 };
 
-// Runs the loop until the VM is gone. An error when the command printed nothing, did not run or was
-// lost, and when the whole takes longer than three minutes.
+// After variant.prepare(). Runs the loop until the VM is gone. An error when the command printed
+// nothing, did not run or was lost, and when the whole takes longer than three minutes.
 [[nodiscard]] Result<Start> start_once(EventLoop& loop, Variant& variant,
                                        const proto::ExecStart& command);
 

@@ -41,10 +41,21 @@ std::string heading(const Report& report) {
         static_cast<double>(at.tick_ns) / kMillisecond, work.tick_phases, at.rcu);
 }
 
+std::string counter_lines(const VariantResult& variant) {
+    std::string text;
+    for (const auto& [name, summary] : counters_of(variant)) {
+        if (summary.p50 != 0) {
+            text += fmt::format("  {:<{}}{:>{}}{:>{}}{:>{}}\n", name, kTitleWidth, summary.min,
+                                kColumnWidth, summary.p50, kColumnWidth, summary.p99, kColumnWidth);
+        }
+    }
+    return text.empty() ? text : "\n" + text;
+}
+
 std::string variant_table(const Report& report, const VariantResult& variant) {
     std::string text =
         fmt::format("\n{:<{}}{:>{}}{:>{}}{:>{}}\n",
-                    fmt::format("{}, {} starts, {}", variant.description.name,
+                    fmt::format("{}, {} starts, {}", title(variant.description),
                                 variant.starts.size(), milliseconds(report)),
                     kTitleWidth + 2, "min", kColumnWidth, "p50", kColumnWidth, "p99", kColumnWidth);
     PhaseInfo::Kind kind = PhaseInfo::Kind::kPart;
@@ -60,7 +71,42 @@ std::string variant_table(const Report& report, const VariantResult& variant) {
     if (const auto memory = memory_of(variant)) {
         text += cells(fmt::format("{}, MiB", kMemoryTitle), *memory, kMebibyte);
     }
+    return text + counter_lines(variant);
+}
+
+std::string rush_table(const Report& report) {
+    std::string text = fmt::format(
+        "\n{:<{}}{:>{}}{:>{}}{:>{}}\n",
+        fmt::format("asked for at once, request to first byte, {}", milliseconds(report)),
+        kTitleWidth + 2, "min", kColumnWidth, "p50", kColumnWidth, "p99", kColumnWidth);
+    for (const Rush& rush : report.rushes) {
+        const std::string name = fmt::format("{} {}, {} answered", rush.count, word(rush.start),
+                                             rush.to_first_byte.size());
+        const auto summary = summarise(rush.to_first_byte);
+        text += summary ? cells(name, *summary, kMillisecond) : fmt::format("  {}\n", name);
+        text += rush.error.empty() ? "" : fmt::format("    {}\n", rush.error);
+    }
     return text;
+}
+
+double per_sandbox(uint64_t bytes, const IdleCrowd& crowd) {
+    return static_cast<double>(bytes) / kMebibyte / std::max(crowd.answered, 1U);
+}
+
+std::string idle_table(const Report& report) {
+    std::string text = fmt::format(
+        "\n{:<{}}{:>{}}{:>{}}{:>{}}\n", "idle after one answer, MiB for each, guest included",
+        kTitleWidth + 2, "private", kColumnWidth, "PSS", kColumnWidth, "host", kColumnWidth);
+    for (const IdleCrowd& crowd : report.idle) {
+        text += fmt::format(
+            "  {:<{}}{:>{}.2f}{:>{}.2f}{:>{}.2f}\n",
+            fmt::format("{} {}, {} answered", crowd.count, word(crowd.start), crowd.answered),
+            kTitleWidth, per_sandbox(crowd.private_bytes, crowd), kColumnWidth,
+            per_sandbox(crowd.pss_bytes, crowd), kColumnWidth,
+            per_sandbox(crowd.available_fall, crowd), kColumnWidth);
+        text += crowd.error.empty() ? "" : fmt::format("    {}\n", crowd.error);
+    }
+    return text + "  host: the fall of MemAvailable divided by their number\n";
 }
 
 std::string ratio_line(std::string_view title, const Summary& ours, const Summary& theirs,
@@ -77,8 +123,8 @@ std::string ratio_table(const Report& report, const VariantResult& ours,
                         const VariantResult& theirs) {
     std::string text = fmt::format(
         "\n{:<{}}{:>{}}{:>{}}{:>{}}\n",
-        fmt::format("{} against {}, medians, {}", theirs.description.name, ours.description.name,
-                    milliseconds(report)),
+        fmt::format("{} against {}, medians, {}", title(theirs.description),
+                    title(ours.description), milliseconds(report)),
         kTitleWidth + 2, "ours", kColumnWidth, "theirs", kColumnWidth, "ratio", kColumnWidth);
     for (const PhaseInfo& phase : phases()) {
         const auto own = summary_of(ours, phase.phase);
@@ -102,6 +148,8 @@ std::string table(const Report& report) {
     for (const VariantResult& variant : report.variants) {
         text += variant_table(report, variant);
     }
+    text += report.rushes.empty() ? "" : rush_table(report);
+    text += report.idle.empty() ? "" : idle_table(report);
     for (size_t index = 1; index < report.variants.size(); ++index) {
         text += ratio_table(report, report.variants.front(), report.variants[index]);
     }

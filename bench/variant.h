@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fd.h"
@@ -15,16 +17,34 @@
 
 namespace anchorhold::bench {
 
+// How a sandbox comes to be.
+enum class StartKind : uint8_t {
+    kCold,      // an image boots
+    kRestored,  // a template is restored; nothing was prepared for it
+    kShell,     // a template is restored into a VMM that waited for one
+    kParked,    // a restored sandbox that stood still goes on
+};
+
+// "cold", "restored", "shell", "parked": on the command line, in JSON and in keys of a baseline.
+[[nodiscard]] std::string_view word(StartKind kind);
+[[nodiscard]] std::optional<StartKind> start_kind(std::string_view word);
+
+constexpr std::string_view kOurName = "anchorhold";
+
 struct VariantDescription {
-    std::string name;     // "anchorhold", "qemu"
+    std::string name;     // kOurName, "qemu"
     std::string version;  // what the program says of itself
     std::vector<std::string>
         command_line;           // as it is run; paths of descriptors as the program sees them
     std::string configuration;  // the text of its configuration file; empty where there is none
+    StartKind start = StartKind::kCold;
 };
 
-// Belongs to its event loop's thread. One VM at a time: start -> ready -> exec -> destroy -> ended,
-// then start again. The destructor leaves no process and no file.
+// "anchorhold", or "anchorhold, restored" where it does not boot: what people read.
+[[nodiscard]] std::string title(const VariantDescription& description);
+
+// Belongs to its event loop's thread. One VM at a time: prepare -> start -> ready -> exec ->
+// destroy -> ended, then start again. The destructor leaves no process and no file.
 class Variant {
   public:
     struct Handlers {
@@ -41,7 +61,9 @@ class Variant {
 
     [[nodiscard]] virtual const VariantDescription& description() const = 0;
 
-    // Boots one; returns while the guest boots. After an error nothing runs and no handler is
+    // Makes ready what the next start finds ready, before its clock begins. Runs the event loop.
+    virtual Status prepare() { return {}; }
+    // Starts one; returns while the guest comes up. After an error nothing runs and no handler is
     // called.
     virtual Status start(Handlers handlers) = 0;
     // A stream to init's exec listener, for exec/client.h. Only when ready.
@@ -51,7 +73,8 @@ class Variant {
     virtual void note_first_byte() = 0;
     // Complete once the first byte is noted. Milestones that the VMM does not tell are 0.
     [[nodiscard]] virtual const supervisor::Timeline& timeline() const = 0;
-    // The VMM's process, and how its guest's memory is told from its own. Only while it runs.
+    // The VMM's process, and how its guest's memory is told from its own. Only while it runs; 0:
+    // none does.
     [[nodiscard]] virtual pid_t vmm_pid() const = 0;
     [[nodiscard]] virtual GuestMappings guest_mappings() const = 0;
     // Ends the VM at once; on_end follows.

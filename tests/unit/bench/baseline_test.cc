@@ -14,11 +14,20 @@ using testing::IsEmpty;
 
 constexpr uint64_t kMillisecond = 1'000'000;
 
-TEST(Baseline, medians_are_of_the_first_variant) {
+TEST(Baseline, medians_are_of_our_own_variant) {
     const Figures figures = medians(sample_report());
     EXPECT_EQ(figures.at("kernel"), 20 * kMillisecond);
     EXPECT_EQ(figures.at("vmm_private_bytes"), uint64_t{2} << 20);
-    EXPECT_EQ(figures.size(), kPhaseCount + 1);
+    EXPECT_EQ(figures.count("shell.to_first_byte"), 0U);
+}
+
+TEST(Baseline, warm_starts_have_keys_of_their_own_and_peers_none) {
+    Report report = sample_report();
+    report.variants[0].description.start = StartKind::kShell;
+    const Figures figures = medians(report);
+    EXPECT_EQ(figures.at("shell.kernel"), 20 * kMillisecond);
+    EXPECT_EQ(figures.at("shell.vmm_private_bytes"), uint64_t{2} << 20);
+    EXPECT_EQ(figures.count("kernel"), 0U);
 }
 
 TEST(Baseline, median_more_than_five_per_cent_slower_is_named) {

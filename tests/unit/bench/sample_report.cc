@@ -18,7 +18,9 @@ Start start(uint64_t unit, uint64_t memory) {
     at.init_ready = at.init_started + unit;
     at.exec = at.init_ready + unit;
     at.first_byte = at.exec + unit;
-    return {.times = cut(at), .vmm_private_bytes = memory};
+    return {.times = cut(at),
+            .vmm_private_bytes = memory,
+            .counters = {{"kvm.exits", 100 * unit / kMillisecond}}};
 }
 
 Start untold(Start told) {
@@ -50,13 +52,36 @@ Report sample_report() {
                    .disk_bytes = uint64_t{4} << 30,
                    .command = {"printf", "x"},
                    .tick_phases = "shifted"};
-    VariantResult ours{{"anchorhold", "anchorhold 1.2.3", {"/lib/vmm"}, ""}, {}};
-    VariantResult qemu{{"qemu", "QEMU 7.2", {"/usr/bin/qemu", "-M", "microvm"}, ""}, {}};
+    VariantResult ours{{.name = "anchorhold",
+                        .version = "anchorhold 1.2.3",
+                        .command_line = {"/lib/vmm"},
+                        .configuration = {}},
+                       {}};
+    VariantResult qemu{{.name = "qemu",
+                        .version = "QEMU 7.2",
+                        .command_line = {"/usr/bin/qemu", "-M", "microvm"},
+                        .configuration = {}},
+                       {}};
     for (const uint64_t step : {1, 2, 3}) {
         ours.starts.push_back(start(step * kMillisecond, step << 20));
         qemu.starts.push_back(untold(start(4 * step * kMillisecond, step << 24)));
     }
     report.variants = {ours, qemu};
+    report.rushes = {{.start = StartKind::kRestored,
+                      .count = 2,
+                      .to_first_byte = {8 * kMillisecond, 9 * kMillisecond},
+                      .error = {}}};
+    const auto idle = [](uint32_t count, uint64_t private_mib) {
+        return IdleCrowd{.start = StartKind::kRestored,
+                         .count = count,
+                         .answered = count,
+                         .error = {},
+                         .private_bytes = private_mib << 20,
+                         .pss_bytes = (private_mib + 1) << 20,
+                         .available_fall = (private_mib + 2) << 20};
+    };
+    report.idle = {idle(1, 13), idle(10, 40)};
+    report.command_line = "anchorhold bench start --image 'a b'";
     return report;
 }
 

@@ -6,7 +6,7 @@
 namespace anchorhold::bench {
 
 // Ours: three starts with every phase; "qemu": three that tell nothing about the VMM itself, four
-// times as slow.
+// times as slow. Two restored at once; one and ten idle ones.
 [[nodiscard]] Report sample_report();
 
 }  // namespace anchorhold::bench
