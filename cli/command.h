@@ -17,6 +17,8 @@ struct CommandLine {
     const supervisor::Installation& installation;
     // Everything after the first "--", untouched by the parser; `has_command` tells "--" from none.
     const std::vector<std::string>& command;
+    // Everything as it was given, for another `anchorhold` that is to do the same.
+    const std::vector<std::string>& arguments;
     // Set by the chosen command's callback; returns the exit status.
     std::function<int()>& action;
 };
@@ -27,6 +29,13 @@ void add_machine(CommandLine& line);
 void add_audit(CommandLine& line);
 void add_bench(CommandLine& line);
 void add_policy(CommandLine& line);
+void add_template(CommandLine& line);
+void add_serve(CommandLine& line);
+void add_create(CommandLine& line);
+void add_exec(CommandLine& line);
+void add_lifecycle(CommandLine& line);  // start stop pause resume hibernate rm fork
+void add_ps(CommandLine& line);         // ps inspect
+void add_pool(CommandLine& line);
 
 // A validator for CLI11 from one of our parsers: the error's text becomes the parser's.
 template <typename Parse>

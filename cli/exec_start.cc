@@ -7,10 +7,14 @@
 
 namespace anchorhold::cli {
 
-proto::ExecStart exec_start(const RunOptions& options) {
+proto::ExecStart exec_start(const RunOptions& options,
+                            const std::vector<std::string>& environment) {
     proto::ExecStart start;
     for (const std::string& argument : options.command) {
         start.add_argv(argument);
+    }
+    for (const std::string& variable : environment) {
+        start.add_env(variable);
     }
     for (const std::string& variable : options.environment) {
         start.add_env(variable);

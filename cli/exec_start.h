@@ -1,13 +1,18 @@
 // From options to the message that starts a command, and to the descriptors it is connected to.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "cli/run_options.h"
 #include "exec/client.h"
 #include "proto/exec.pb.h"
 
 namespace anchorhold::cli {
 
-[[nodiscard]] proto::ExecStart exec_start(const RunOptions& options);
+// `environment` (KEY=VALUE) comes before the options' own, which replace it.
+[[nodiscard]] proto::ExecStart exec_start(const RunOptions& options,
+                                          const std::vector<std::string>& environment);
 
 // Asks for a terminal like the one on our standard input: its size, its type.
 void ask_for_our_terminal(proto::ExecStart& start);

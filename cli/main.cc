@@ -24,7 +24,8 @@ constexpr const char* kFooter =
     "anchorhold failed; 126 cannot be "
     "executed; 127 not found.\nEnvironment: ANCHORHOLD_LOG=debug|info|warning|error|off, "
     "ANCHORHOLD_LIBRARY=<folder of the VMM, "
-    "kernel and images>, XDG_CACHE_HOME, XDG_RUNTIME_DIR.";
+    "kernel and images>, ANCHORHOLD_SOCKET=<of anchorhold serve>, XDG_CACHE_HOME, XDG_RUNTIME_DIR, "
+    "XDG_STATE_HOME.";
 
 // Everything after the first "--" is the sandboxed command's and none of the parser's business.
 struct SplitArguments {
@@ -64,13 +65,21 @@ int parse_and_run(int argc, char** argv) {
     app.footer(kFooter);
     app.get_formatter()->column_width(34);
     std::function<int()> action;
-    CommandLine line{app, *installation, arguments.command, action};
+    const std::vector<std::string> all(argv + 1, argv + argc);
+    CommandLine line{app, *installation, arguments.command, all, action};
     add_run(line);
+    add_template(line);
     add_doctor(line);
     add_machine(line);
     add_audit(line);
     add_bench(line);
     add_policy(line);
+    add_serve(line);
+    add_create(line);
+    add_exec(line);
+    add_lifecycle(line);
+    add_ps(line);
+    add_pool(line);
     try {
         std::reverse(arguments.ours.begin(), arguments.ours.end());  // CLI11 takes them last first
         app.parse(arguments.ours);

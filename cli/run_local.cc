@@ -9,6 +9,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/event_loop.h"
 #include "base/log.h"
@@ -19,7 +23,9 @@
 #include "cli/run_report.h"
 #include "cli/run_window.h"
 #include "exec/client.h"
+#include "supervisor/audit/file_digest.h"
 #include "supervisor/sandbox.h"
+#include "supervisor/templates/template_store.h"
 
 namespace anchorhold::cli {
 namespace {
@@ -31,9 +37,8 @@ constexpr Duration kLastWords = 2s;     // how long a lost stream waits for the 
 
 class LocalRun {
   public:
-    LocalRun(EventLoop& loop, const supervisor::Installation& installation,
-             const RunOptions& options)
-        : loop_(loop), installation_(installation), options_(options) {}
+    LocalRun(EventLoop& loop, const supervisor::Installation& installation, RunOptions options)
+        : loop_(loop), installation_(installation), options_(std::move(options)) {}
 
     int run() {
         const Status begun = begin();
@@ -64,6 +69,13 @@ class LocalRun {
         if (!options_.quiet) {
             progress_ = std::make_unique<Progress>(loop_, "starting the sandbox");
         }
+        if (!options_.from.empty()) {
+            const supervisor::TemplateStore store(
+                ANCHORHOLD_TRY(supervisor::default_template_folder()));
+            template_ =
+                ANCHORHOLD_TRY(store.open(options_.from, supervisor::default_digest_cache()));
+            options_.sandbox.image = template_->manifest.image;  // for the record
+        }
         supervisor::SandboxParts parts;
         if (!options_.policies.empty()) {
             window_ = ANCHORHOLD_TRY(
@@ -72,11 +84,34 @@ class LocalRun {
                 }));
             parts = window_->parts();
         }
+        supervisor::Sandbox::Handlers handlers{
+            [this] { start_command(); }, [this](const std::string& error) { sandbox_ended(error); },
+            [](std::string_view bytes) { std::fwrite(bytes.data(), 1, bytes.size(), stderr); }};
+        if (template_) {
+            return restore(std::move(parts), std::move(handlers));
+        }
         sandbox_ = ANCHORHOLD_TRY(supervisor::Sandbox::start(
-            loop_, installation_, options_.sandbox, std::move(parts),
-            {[this] { start_command(); },
-             [this](const std::string& error) { sandbox_ended(error); },
-             [](std::string_view bytes) { std::fwrite(bytes.data(), 1, bytes.size(), stderr); }}));
+            loop_, installation_, options_.sandbox, std::move(parts), std::move(handlers)));
+        return {};
+    }
+
+    Status restore(supervisor::SandboxParts parts, supervisor::Sandbox::Handlers handlers) {
+        supervisor::GuestIdentity identity = ANCHORHOLD_TRY(supervisor::fresh_identity(""));
+        // Where a window's programs find their placeholders; the rest of a set-up is in the
+        // template.
+        if (parts.set_up) {
+            for (const std::string& variable : parts.set_up->set_up().environment()) {
+                environment_.push_back(variable);
+            }
+        }
+        sandbox_ = ANCHORHOLD_TRY(
+            supervisor::Sandbox::restore(loop_, installation_,
+                                         {.start = supervisor::RestoreRequest::Start::kRun,
+                                          .files = template_->files,
+                                          .identity = std::move(identity),
+                                          .shell = nullptr},
+                                         std::move(parts), std::move(handlers)));
+        start_command();
         return {};
     }
 
@@ -87,7 +122,7 @@ class LocalRun {
             finish_with_error(stream.error().message);
             return;
         }
-        const proto::ExecStart start = exec_start(options_);
+        const proto::ExecStart start = exec_start(options_, environment_);
         if (const Status written = window_ ? window_->command_begins(start) : Status(); !written) {
             finish_with_error("the audit log: " + written.error().message);
             return;
@@ -186,7 +221,8 @@ class LocalRun {
 
     EventLoop& loop_;
     const supervisor::Installation& installation_;
-    const RunOptions& options_;
+    RunOptions options_;
+    std::optional<supervisor::OpenTemplate> template_;
     std::unique_ptr<Foreground> foreground_;
     std::unique_ptr<Progress> progress_;
     std::unique_ptr<RunWindow> window_;  // outlives the sandbox
@@ -194,6 +230,7 @@ class LocalRun {
     std::unique_ptr<exec::ExecClient> client_;
     EventLoop::TimerId limit_ = 0;
     RunReport report_;
+    std::vector<std::string> environment_;  // below the options' own
     std::string lost_;
     bool timed_out_ = false;
     bool finishing_ = false;

@@ -7,10 +7,15 @@ namespace anchorhold::cli {
 
 std::vector<std::string> to_arguments(const RunOptions& options) {
     const supervisor::SandboxSpec& sandbox = options.sandbox;
-    std::vector<std::string> arguments = {"run", "--image=" + sandbox.image,
-                                          fmt::format("--cpus={}", sandbox.cpus),
-                                          fmt::format("--memory={}", sandbox.memory_bytes),
-                                          fmt::format("--disk={}", sandbox.disk_bytes)};
+    std::vector<std::string> arguments = {"run"};
+    if (options.from.empty()) {
+        arguments.insert(arguments.end(),
+                         {"--image=" + sandbox.image, fmt::format("--cpus={}", sandbox.cpus),
+                          fmt::format("--memory={}", sandbox.memory_bytes),
+                          fmt::format("--disk={}", sandbox.disk_bytes)});
+    } else {
+        arguments.push_back("--from=" + options.from);
+    }
     if (!sandbox.kernel.empty()) {
         arguments.push_back("--kernel=" + sandbox.kernel);
     }

@@ -12,6 +12,7 @@ namespace anchorhold::cli {
 
 struct RunOptions {
     supervisor::SandboxSpec sandbox;
+    std::string from;  // a template to start from; empty: boot sandbox.image
     std::vector<std::string> command;
     std::vector<std::string> environment;  // KEY=VALUE
     std::string working_directory;         // empty: the user's home

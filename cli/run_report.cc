@@ -17,6 +17,30 @@ nlohmann::ordered_json milliseconds(uint64_t from, uint64_t to) {
     return static_cast<double>((to - from) / 1000) / 1000.0;
 }
 
+nlohmann::ordered_json booted_phases(const supervisor::Timeline& t) {
+    return {{"prepare", milliseconds(t.requested, t.spawned)},
+            {"spawn", milliseconds(t.spawned, t.configured)},
+            {"create", milliseconds(t.configured, t.created)},
+            {"load", milliseconds(t.created, t.loaded)},
+            {"kernel", milliseconds(t.running, t.init_started)},
+            {"init", milliseconds(t.init_started, t.init_ready)},
+            {"exec", milliseconds(t.init_ready, t.exec)},
+            {"first_byte", milliseconds(t.requested, t.first_byte)}};
+}
+
+nlohmann::ordered_json restored_phases(const supervisor::Timeline& t) {
+    return {{"prepare", milliseconds(t.requested, t.spawned)},
+            {"spawn", milliseconds(t.spawned, t.vmm_main)},
+            {"create", milliseconds(t.vmm_main, t.created)},
+            {"map", milliseconds(t.configured, t.mapped)},
+            {"populate", milliseconds(t.mapped, t.populated)},
+            {"state", milliseconds(t.populated, t.restored)},
+            {"prefault", milliseconds(t.restored, t.prefaulted)},
+            {"resume", milliseconds(t.running, t.resumed)},
+            {"exec", milliseconds(t.resumed, t.exec)},
+            {"first_byte", milliseconds(t.requested, t.first_byte)}};
+}
+
 }  // namespace
 
 void print_error(std::string_view message) {
@@ -40,14 +64,7 @@ void RunReport::print(bool json, const supervisor::Timeline* timeline) const {
         error.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(error);
     if (timeline != nullptr) {
         const supervisor::Timeline& t = *timeline;
-        report["milliseconds"] = {{"prepare", milliseconds(t.requested, t.spawned)},
-                                  {"spawn", milliseconds(t.spawned, t.configured)},
-                                  {"create", milliseconds(t.configured, t.created)},
-                                  {"load", milliseconds(t.created, t.loaded)},
-                                  {"kernel", milliseconds(t.running, t.init_started)},
-                                  {"init", milliseconds(t.init_started, t.init_ready)},
-                                  {"exec", milliseconds(t.init_ready, t.exec)},
-                                  {"first_byte", milliseconds(t.requested, t.first_byte)}};
+        report["milliseconds"] = t.mapped != 0 ? restored_phases(t) : booted_phases(t);
     }
     const std::string line =
         report.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";

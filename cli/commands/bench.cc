@@ -8,118 +8,30 @@
 #include "base/sys.h"
 #include "bench/baseline.h"
 #include "bench/distribution_plot.h"
+#include "bench/html_report.h"
 #include "bench/measure.h"
 #include "bench/report_json.h"
 #include "bench/table.h"
+#include "cli/bench_arguments.h"
 #include "cli/command.h"
 #include "cli/commands/bench_proxy.h"
 #include "cli/exit_status.h"
 #include "cli/host.h"
 #include "cli/machine_host.h"
 #include "cli/run_report.h"
-#include "cli/text.h"
-#include "cli/version.h"
 
 namespace anchorhold::cli {
 namespace {
 
 constexpr size_t kMaxReport = size_t{64} << 20;
-constexpr const char* kVirtual = "virtual";
 
-// What the parser fills; strings where a unit has to be read.
-struct BenchArguments {
-    std::string image = "tiny";
-    std::string kernel;
-    uint32_t cpus = 1;
-    uint32_t count = 21;
-    std::string memory = "128M";
-    std::string disk = "4G";
-    std::vector<std::string> peers;
-    std::string clock = "host";
-    std::string svg;
-    std::string baseline;
-    std::string report;                  // of show and check: a file, or "-"
-    std::vector<std::string> stopwatch;  // recorded with the medians
-    bool shift = false;
-    bool json = false;
-    bool in_stopwatch = false;
-    bool update = false;
-};
-
-Result<bench::MeasureRequest> complete(const BenchArguments& arguments,
-                                       const std::vector<std::string>& after_dashes) {
-    bench::MeasureRequest request;
-    request.sandbox.image = arguments.image;
-    request.sandbox.kernel = arguments.kernel;
-    request.sandbox.cpus = arguments.cpus;
-    request.sandbox.memory_bytes = ANCHORHOLD_TRY(parse_size(arguments.memory));
-    request.sandbox.disk_bytes = ANCHORHOLD_TRY(parse_size(arguments.disk));
-    ANCHORHOLD_TRY(supervisor::validate(request.sandbox, UINT64_MAX));
-    request.count = arguments.count;
-    if (request.count == 0) {
-        return fail("--count 0: at least one start has to be measured");
-    }
-    request.tick_phases = arguments.shift ? bench::SeriesOptions::TickPhases::kShifted
-                                          : bench::SeriesOptions::TickPhases::kAsTheyCome;
-    for (const std::string& peer : arguments.peers) {
-        request.peers.push_back(ANCHORHOLD_TRY(bench::parse_peer(peer)));
-    }
-    request.command = after_dashes;
-    if (request.command.empty()) {
-        request.command = {"printf", "x"};
-    }
-    request.clock = arguments.clock;
-    request.version = std::string("anchorhold ") + kVersion;
-    if (::isatty(STDERR_FILENO) == 1) {
-        request.on_progress = [](uint32_t done, uint32_t of, const std::string& next) {
-            fmt::print(stderr, "\r\033[Kround {} of {}: {}", done + 1, of, next);
-        };
-    }
-    return request;
-}
-
-// The same options, for this program where KVM is.
-std::vector<std::string> for_the_machine(const BenchArguments& arguments,
-                                         const bench::MeasureRequest& request) {
-    std::vector<std::string> words = {"bench",
-                                      "start",
-                                      "--json",
-                                      "--image",
-                                      arguments.image,
-                                      "--cpus",
-                                      std::to_string(arguments.cpus),
-                                      "--count",
-                                      std::to_string(arguments.count),
-                                      "--memory",
-                                      arguments.memory,
-                                      "--disk",
-                                      arguments.disk};
-    const auto add = [&words](const char* option, const std::string& value) {
-        words.insert(words.end(), {option, value});
-    };
-    for (const std::string& peer : arguments.peers) {
-        add("--peer", peer);
-    }
-    if (!arguments.kernel.empty()) {
-        add("--kernel", arguments.kernel);
-    }
-    if (arguments.in_stopwatch) {
-        add("--clock", kVirtual);
-    }
-    if (arguments.shift) {
-        words.emplace_back("--shift");
-    }
-    words.emplace_back("--");
-    words.insert(words.end(), request.command.begin(), request.command.end());
-    return words;
-}
-
-// What peers need there: QEMU's vsock, and KVM's word on how guests' clocks are related to the
-// host's.
-MachineCommand with_peers_ready(MachineCommand command) {
-    const std::vector<std::string> before = {"/bin/sh", "-c",
-                                             "modprobe -q vhost_vsock; mount -t debugfs debugfs "
-                                             "/sys/kernel/debug 2>/dev/null; exec \"$0\" \"$@\""};
+// What is counted there is in debugfs, as is KVM's word on how the clocks of peers' guests are
+// related to the host's; QEMU needs the host's vsock.
+MachineCommand with_host_ready(MachineCommand command, const BenchArguments& arguments) {
+    const std::vector<std::string> before = {
+        "/bin/sh", "-c",
+        std::string(arguments.peers.empty() ? "" : "modprobe -q vhost_vsock; ") +
+            "mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null; exec \"$0\" \"$@\""};
     command.argv.insert(command.argv.begin(), before.begin(), before.end());
     return command;
 }
@@ -131,10 +43,8 @@ Result<bench::Report> measure_in_machine(const supervisor::Installation& install
         ensure_machine(installation, arguments.in_stopwatch ? machine::Flavour::kStopwatch
                                                             : machine::Flavour::kNormal));
     const OwnFd output = ANCHORHOLD_TRY(sys::memfd("bench-report", 0));
-    MachineCommand command = ourselves(for_the_machine(arguments, request));
-    if (!arguments.peers.empty()) {
-        command = with_peers_ready(std::move(command));
-    }
+    MachineCommand command =
+        with_host_ready(ourselves(bench_for_the_machine(arguments, request)), arguments);
     command.output = output.get();
     const int status = run_in(machine, command);
     if (arguments.in_stopwatch && machine.started_now) {
@@ -154,22 +64,27 @@ Status show(const bench::Report& report, const BenchArguments& arguments) {
     if (!arguments.svg.empty()) {
         ANCHORHOLD_TRY(sys::write_file(arguments.svg, bench::distribution_svg(report)));
     }
+    if (!arguments.html.empty()) {
+        ANCHORHOLD_TRY(sys::write_file(arguments.html, bench::html(report)));
+    }
     return sys::write_all(STDOUT_FILENO,
                           arguments.json ? bench::to_json(report) : bench::table(report));
 }
 
 Status start(const supervisor::Installation& installation, const BenchArguments& arguments,
              const std::vector<std::string>& after_dashes) {
-    const bench::MeasureRequest request = ANCHORHOLD_TRY(complete(arguments, after_dashes));
+    const bench::MeasureRequest request =
+        ANCHORHOLD_TRY(complete_bench_request(arguments, after_dashes));
     const bool here = !arguments.in_stopwatch && host_has_kvm();
-    const auto report = here ? bench::measure(installation, request)
-                             : measure_in_machine(installation, arguments, request);
+    auto report = here ? bench::measure(installation, request)
+                       : measure_in_machine(installation, arguments, request);
     if (request.on_progress && here) {
         fmt::print(stderr, "\r\033[K");
     }
     if (!report) {
         return tl::unexpected(report.error());
     }
+    report->command_line = bench_command_line(arguments, request);
     return show(*report, arguments);
 }
 
@@ -209,6 +124,10 @@ int exit_status_of(const Status& done) {
 void add_show_options(CLI::App* command, BenchArguments& arguments) {
     command->add_flag("--json", arguments.json,
                       "Print JSON with every sample instead of the table");
+    command
+        ->add_option("--report", arguments.html,
+                     "Write everything into this one HTML file, to hand on")
+        ->type_name("FILE");
     command->add_option("--svg", arguments.svg, "Draw the distribution into this file")
         ->type_name("FILE");
 }
@@ -248,6 +167,40 @@ void add_bench(CommandLine& line) {
         ->add_option("--disk", into.disk, "Size of the writable layer; 0: in the guest's memory")
         ->type_name("SIZE")
         ->capture_default_str();
+    start_command
+        ->add_option("--starts", into.starts,
+                     "How sandboxes start, separated by commas: cold, restored (from a template), "
+                     "shell (into "
+                     "a VMM that waited), parked (restored already, standing still)")
+        ->type_name("KIND")
+        ->delimiter(',')
+        ->capture_default_str();
+    CLI::Option* from =
+        start_command
+            ->add_option("--from", into.from,
+                         "The template that warm starts are restored from, instead of one that "
+                         "is made for this run")
+            ->type_name("TEMPLATE");
+    start_command
+        ->add_option("--warm", into.warm,
+                     "A shell command to run before that template is written down")
+        ->type_name("COMMAND")
+        ->allow_extra_args(false)
+        ->excludes(from);
+    start_command
+        ->add_option("--concurrency", into.rushes,
+                     "Also ask for so many at once, of each kind of start; several counts, "
+                     "separated by commas")
+        ->type_name("N")
+        ->delimiter(',')
+        ->check(CLI::Range(1, 2000));
+    start_command
+        ->add_option(
+            "--memory-count", into.idle,
+            "Also keep so many restored sandboxes idle after one answer, and report what they hold")
+        ->type_name("N")
+        ->delimiter(',')
+        ->check(CLI::Range(1, 2000));
     start_command
         ->add_option("--peer", into.peers,
                      "Another VMM to compare with: qemu[=PATH], firecracker=PATH, "

@@ -1,16 +1,17 @@
 // `anchorhold run`: one command in a new sandbox.
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/environment.h"
 #include "cli/exit_status.h"
 #include "cli/host.h"
 #include "cli/run_in_machine.h"
 #include "cli/run_local.h"
 #include "cli/run_options.h"
 #include "cli/run_report.h"
+#include "cli/run_service.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
 
@@ -25,21 +26,6 @@ struct RunArguments {
     std::string timeout;
     bool remove = true;  // what --rm asks for is what run does
 };
-
-// "KEY=VALUE" as it is; "KEY" with the value from our own environment, dropped where it is unset
-// there.
-std::vector<std::string> resolve_environment(const std::vector<std::string>& given) {
-    std::vector<std::string> result;
-    for (const std::string& variable : given) {
-        if (variable.find('=') != std::string::npos) {
-            result.push_back(variable);
-        } else if (const char* value =
-                       std::getenv(variable.c_str())) {  // NOLINT(concurrency-mt-unsafe)
-            result.push_back(variable + "=" + value);
-        }
-    }
-    return result;
-}
 
 Result<RunOptions> complete(const RunArguments& arguments,
                             const std::vector<std::string>& command) {
@@ -60,12 +46,7 @@ Result<RunOptions> complete(const RunArguments& arguments,
     if (options.policies.empty() && (options.audit_sync || !options.learn.empty())) {
         return fail("--audit-sync and --learn are about a window: give at least one --policy");
     }
-    for (const std::string& variable : options.environment) {
-        if (variable.empty() || variable.front() == '=') {
-            return fail(fmt::format("--env '{}': write KEY=VALUE or KEY", variable));
-        }
-    }
-    options.environment = resolve_environment(options.environment);
+    options.environment = ANCHORHOLD_TRY(resolve_environment(options.environment));
     if (options.terminal) {
         options.interactive = true;
         if (!is_terminal(0)) {
@@ -89,12 +70,16 @@ int run(const supervisor::Installation& installation, const RunArguments& argume
         return kExitFailed;
     }
     if (!options->policies.empty() && !host_has_kvm()) {
-        print_error("--policy: there is no usable KVM here, and the emulated host has no network that a "
-                    "window could lead to; leave --policy out, or run on a host with KVM");
+        print_error(
+            "--policy: there is no usable KVM here, and the emulated host has no network that a "
+            "window could lead to; leave --policy out, or run on a host with KVM");
         return kExitFailed;
     }
-    return host_has_kvm() ? run_local(installation, *options)
-                          : run_in_machine(installation, *options);
+    if (!host_has_kvm()) {
+        return run_in_machine(installation, *options);
+    }
+    const std::optional<int> served = run_on_service(*options);
+    return served ? *served : run_local(installation, *options);
 }
 
 }  // namespace
@@ -107,25 +92,39 @@ void add_run(CommandLine& line) {
     run_command->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     run_command->footer(
         "The sandbox is a microVM with a read-only image, a writable layer of its own and no "
-        "network device; it is gone when the command ends. With --policy its programs reach what the "
-        "policies grant, with credentials that are put in on this side.\nCtrl-C is the command's; a second one kills the sandbox.\n\nExamples:\n  "
+        "network device; it is gone when the command ends. With --policy its programs reach what "
+        "the "
+        "policies grant, with credentials that are put in on this side.\nCtrl-C is the command's; "
+        "a second one kills the sandbox.\n\nExamples:\n  "
         "anchorhold run -- uname -a\n"
         "  anchorhold run --image debian -it -- bash\n  anchorhold run -i --timeout 10s -- "
-        "sha256sum < file\n  anchorhold run --policy anthropic --image debian -- python3 "
+        "sha256sum < file\n  anchorhold run --from py -- python3 -c 'print(1)'\n  anchorhold run "
+        "--policy anthropic --image debian -- python3 "
         "agent.py");
     run_command
         ->add_option("--image", options.sandbox.image,
                      "Root image: a name (tiny, debian) or the path of an EROFS file")
         ->capture_default_str();
+    CLI::Option* from =
+        run_command
+            ->add_option(
+                "--from", options.from,
+                "Start from a template (see: anchorhold template) instead of booting an image")
+            ->type_name("TEMPLATE");
+    CLI::Option* image = run_command->get_option("--image");
+    from->excludes(image);
     run_command->add_option("--cpus", options.sandbox.cpus, "Processors, 1 to 8")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->excludes(from);
     run_command->add_option("-m,--memory", arguments->memory, "Memory, at least 64M (default 512M)")
-        ->type_name("SIZE");
+        ->type_name("SIZE")
+        ->excludes(from);
     run_command
         ->add_option(
             "--disk", arguments->disk,
             "Size of the writable layer, a sparse file (default 4G); 0: in the guest's memory")
-        ->type_name("SIZE");
+        ->type_name("SIZE")
+        ->excludes(from);
     run_command
         ->add_option("-e,--env", options.environment,
                      "Environment variable for the command; KEY alone takes the value from here")
@@ -147,23 +146,28 @@ void add_run(CommandLine& line) {
         ->type_name("DURATION");
     run_command
         ->add_option("--kernel", options.sandbox.kernel, "Another guest kernel (ELF vmlinux)")
-        ->type_name("FILE");
-    run_command->add_flag("--console", options.sandbox.console,
-                          "Show the guest kernel's messages on standard error");
+        ->type_name("FILE")
+        ->excludes(from);
     run_command
-        ->add_option("--policy", options.policies,
-                     "Give the sandbox a window that lets through what this policy grants: a file, or the "
-                     "name of one of the ready-made (see: anchorhold policy); may be given "
-                     "several times")
+        ->add_flag("--console", options.sandbox.console,
+                   "Show the guest kernel's messages on standard error")
+        ->excludes(from);
+    run_command
+        ->add_option(
+            "--policy", options.policies,
+            "Give the sandbox a window that lets through what this policy grants: a file, or the "
+            "name of one of the ready-made (see: anchorhold policy); may be given "
+            "several times")
         ->type_name("FILE|NAME")
         ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     run_command->add_flag("--audit-sync", options.audit_sync,
                           "Have each event on disk before its request leaves, not within 10 ms");
     run_command
-        ->add_option("--learn", options.learn,
-                     "When it ends, write the least policy that would have allowed what was denied, for a "
-                     "person to read")
+        ->add_option(
+            "--learn", options.learn,
+            "When it ends, write the least policy that would have allowed what was denied, for a "
+            "person to read")
         ->type_name("FILE");
     run_command->add_flag("--rm", arguments->remove,
                           "Accepted for familiarity: a sandbox of run is always removed");

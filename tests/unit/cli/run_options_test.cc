@@ -56,7 +56,8 @@ class RunParser {
     CLI::App app{"test"};
     supervisor::Installation installation;
     std::function<int()> action;
-    CommandLine line{app, installation, command, action};
+    Words given;
+    CommandLine line{app, installation, command, given, action};
     const bool added = [this] {
         app.require_subcommand(1);
         add_run(line);
