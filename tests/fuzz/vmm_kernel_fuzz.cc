@@ -28,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
     Packet packet;
     packet.bytes.assign(reinterpret_cast<const char*>(data), size);
-    const auto configuration = vmm::parse_configuration(std::move(packet));
+    const auto configuration = vmm::parse_first_packet(std::move(packet));
     ANCHORHOLD_CHECK(!configuration);  // it names descriptors, and there are none
     return 0;
 }

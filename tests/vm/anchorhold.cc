@@ -212,9 +212,9 @@ bool Running::read_more(TimePoint until) {
     return true;
 }
 
-bool Running::wait_for(const std::string& text) {
+bool Running::wait_for_behind(size_t from, const std::string& text) {
     const TimePoint until = deadline(patience_);
-    while (output_.find(text) == std::string::npos) {
+    while (output_.find(text, from) == std::string::npos) {
         if (!read_more(until)) {
             return false;
         }

@@ -51,7 +51,9 @@ class Running {
 
     // Reads until `text` has appeared (true) or the patience or the output is over (false). Keeps
     // everything in output().
-    bool wait_for(const std::string& text);
+    bool wait_for(const std::string& text) { return wait_for_behind(0, text); }
+    // The same from byte `from` of the output on.
+    bool wait_for_behind(size_t from, const std::string& text);
     void type(const std::string& keys);
     void resize(unsigned rows, unsigned columns);
     void signal(int number);

@@ -174,6 +174,17 @@ TEST(FrameReader, many_small_frames_leave_nothing_behind) {
     }
 }
 
+TEST(FrameReader, wiped_frames_are_zeros_and_what_follows_is_whole) {
+    FrameReader reader(64);
+    const std::string bytes("\6\0\0\0secret\4\0\0\0next", 18);
+    reader.feed(std::as_bytes(std::span(bytes)));
+    const std::string_view secret = reader.next().value().value();
+    EXPECT_EQ(secret, "secret");
+    reader.wipe();
+    EXPECT_EQ(secret, std::string(6, '\0'));
+    EXPECT_EQ(reader.next().value().value(), "next");
+}
+
 TEST(FrameRoundTrip, message_comes_back_as_it_was) {
     VmmEvent event;
     event.mutable_ended()->set_reason(Ended::PANIC);

@@ -1,0 +1,237 @@
+// `anchorhold serve` with real sandboxes: names, forks, hibernation, pools, and a supervisor that
+// is killed.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <memory>
+#include <set>
+
+#include "base/sys.h"
+#include "vm/anchorhold.h"
+
+namespace anchorhold::vm_test {
+namespace {
+
+// A service of this test, with a state of its own; everything of it is gone at the end.
+class ServiceTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        static int number = 0;
+        folder_ = private_folder() + "/service-" + std::to_string(number++);
+        std::filesystem::create_directory(folder_);
+        std::filesystem::permissions(folder_, std::filesystem::perms::owner_all);
+        serve();
+    }
+    void TearDown() override {
+        if (serve_ != nullptr) {
+            stop();
+        }
+        std::filesystem::remove_all(folder_);
+    }
+
+    void serve() {
+        serve_ = std::make_unique<Running>(Invocation{.arguments = {"serve", "--on-exit", "stop"},
+                                                      .input = {},
+                                                      .environment = environment()});
+        ASSERT_TRUE(serve_->wait_for("serving at")) << serve_->output();
+    }
+    void stop() {
+        serve_->signal(SIGTERM);
+        EXPECT_EQ(serve_->wait(), 0) << serve_->output();
+        serve_.reset();
+    }
+    // The supervisor dies where it stands; what it held lives on.
+    void kill_and_serve_again() {
+        serve_->signal(SIGKILL);
+        EXPECT_TRUE(serve_->wait().has_value());
+        serve_.reset();
+        serve();
+    }
+
+    Completed call(std::vector<std::string> arguments) {
+        return anchorhold(
+            {.arguments = std::move(arguments), .input = {}, .environment = environment()});
+    }
+    // What must succeed; its output without the last line's end.
+    std::string out(std::vector<std::string> arguments) {
+        const Completed done = call(std::move(arguments));
+        EXPECT_EQ(done.status, 0) << done.err << done.out;
+        return done.out.substr(0, done.out.find_last_not_of('\n') + 1);
+    }
+    std::string in(const std::string& sandbox, const std::string& line) {
+        return out({"exec", sandbox, "--", "sh", "-c", line});
+    }
+    void create(const std::string& name) {
+        EXPECT_EQ(out({"create", name, "--image", "tiny", "--memory", "128M"}), name);
+    }
+    void make_template() {
+        out({"template", "create", "t", "--quiet", "--memory", "128M", "--warm", "printf x"});
+    }
+    [[nodiscard]] std::vector<std::string> environment() const {
+        return {"XDG_STATE_HOME=" + folder_, "XDG_RUNTIME_DIR=" + folder_};
+    }
+    [[nodiscard]] std::string state() const { return folder_ + "/anchorhold"; }
+
+    std::string folder_;
+    std::unique_ptr<Running> serve_;
+};
+
+// A process in the guest that counts and lives in memory only.
+constexpr const char* kCounter =
+    "(i=0; while :; do i=$((i+1)); echo $i > /dev/shm/count; sleep 0.1; done) > /dev/null 2>&1 &";
+
+TEST_F(ServiceTest, named_sandbox_keeps_its_disk_over_stop_and_start) {
+    create("amber");
+    in("amber", "echo kept > file");
+    out({"stop", "amber"});
+    EXPECT_NE(call({"exec", "amber", "--", "true"}).status, 0);
+    out({"start", "amber"});
+    EXPECT_EQ(in("amber", "cat file"), "kept");
+    out({"rm", "-f", "amber"});
+    EXPECT_FALSE(std::filesystem::exists(state() + "/sandboxes/amber"));
+}
+
+TEST_F(ServiceTest, forks_go_on_where_the_source_was_and_share_nothing_from_then_on) {
+    create("tree");
+    in("tree", std::string("echo before > file; echo secret > /dev/shm/word; ") + kCounter);
+    EXPECT_EQ(out({"fork", "tree", "--count", "3"}), "tree-1\ntree-2\ntree-3");
+    std::set<std::string> identities;
+    for (const std::string name : {"tree", "tree-1", "tree-2", "tree-3"}) {
+        EXPECT_EQ(in(name, "cat file /dev/shm/word"), "before\nsecret") << name;
+        in(name, "echo " + name + " > file");
+        identities.insert(in(name, "cat /etc/machine-id"));
+        identities.insert(in(name, "cat /proc/sys/kernel/random/boot_id"));
+        identities.insert(in(name, "cat /proc/sys/kernel/random/uuid"));
+        // The process that counted counts on.
+        EXPECT_EQ(
+            in(name,
+               "a=$(cat /dev/shm/count); until [ \"$(cat /dev/shm/count)\" -gt $((a+2)) ]; do "
+               "sleep 0.1; done; echo on"),
+            "on")
+            << name;
+    }
+    EXPECT_EQ(identities.size(), 12U);
+    for (const std::string name : {"tree", "tree-1", "tree-2", "tree-3"}) {
+        EXPECT_EQ(in(name, "cat file"), name);
+    }
+}
+
+TEST_F(ServiceTest, fork_of_a_fork_works) {
+    create("a");
+    in("a", "echo one > /dev/shm/word");
+    out({"fork", "a", "--count", "1"});
+    in("a-1", "echo two >> /dev/shm/word");
+    out({"fork", "a-1", "--count", "1"});
+    EXPECT_EQ(in("a-1-1", "cat /dev/shm/word"), "one\ntwo");
+}
+
+TEST_F(ServiceTest, paused_sandbox_stands_still_until_it_is_resumed) {
+    create("still");
+    in("still", kCounter);
+    out({"pause", "still"});
+    EXPECT_NE(out({"ps"}).find("paused"), std::string::npos);
+    out({"resume", "still"});
+    EXPECT_EQ(in("still",
+                 "a=$(cat /dev/shm/count); until [ \"$(cat /dev/shm/count)\" != \"$a\" ]; do sleep "
+                 "0.1; done; echo on"),
+              "on");
+}
+
+TEST_F(ServiceTest, hibernated_sandbox_comes_back_with_the_next_command_and_is_another_boot) {
+    create("bear");
+    in("bear",
+       std::string("echo word-in-memory > /dev/shm/word; echo on-disk > file; ") + kCounter);
+    const std::string boot = in("bear", "cat /proc/sys/kernel/random/boot_id");
+    out({"hibernate", "bear"});
+    EXPECT_NE(out({"ps"}).find("hibernated"), std::string::npos);
+    EXPECT_EQ(in("bear", "cat /dev/shm/word file"), "word-in-memory\non-disk");
+    EXPECT_NE(in("bear", "cat /proc/sys/kernel/random/boot_id"), boot);
+    EXPECT_EQ(in("bear",
+                 "a=$(cat /dev/shm/count); until [ \"$(cat /dev/shm/count)\" != \"$a\" ]; do sleep "
+                 "0.1; done; echo on"),
+              "on");
+}
+
+TEST_F(ServiceTest, hibernation_survives_the_supervisor_and_is_encrypted) {
+    create("bear");
+    in("bear",
+       "w=needle; for i in 1 2 3 4 5 6 7 8; do w=$w-haystack-$w; done; echo $w > /dev/shm/word; "
+       "wc -c < /dev/shm/word");
+    out({"hibernate", "bear"});
+    bool found = false;
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(state() + "/sandboxes/bear")) {
+        if (entry.is_regular_file() && entry.path().filename().string().ends_with(".sealed")) {
+            found = true;
+            const auto text = sys::read_file(entry.path(), size_t{256} << 20);
+            ASSERT_TRUE(text) << text.error().message;
+            EXPECT_EQ(text->find("needle-haystack"), std::string::npos) << entry.path();
+        }
+    }
+    EXPECT_TRUE(found);
+    kill_and_serve_again();
+    EXPECT_NE(in("bear", "head -c 15 /dev/shm/word").find("needle-haystack"), std::string::npos);
+}
+
+TEST_F(ServiceTest, damaged_hibernation_file_is_refused_and_named) {
+    create("bear");
+    out({"hibernate", "bear"});
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(state() + "/sandboxes/bear")) {
+        if (entry.path().filename() == "memory.sealed") {
+            auto text = sys::read_file(entry.path(), size_t{256} << 20);
+            ASSERT_TRUE(text);
+            (*text)[text->size() / 2] = static_cast<char>((*text)[text->size() / 2] ^ 1);
+            ASSERT_TRUE(sys::write_file(entry.path(), *text));
+        }
+    }
+    const Completed resumed = call({"resume", "bear"});
+    EXPECT_NE(resumed.status, 0);
+    EXPECT_FALSE(resumed.err.empty());
+    EXPECT_NE(out({"ps"}).find("hibernated"), std::string::npos);
+}
+
+TEST_F(ServiceTest, killed_supervisor_finds_its_sandboxes_as_they_were) {
+    create("oak");
+    in("oak", std::string("echo alive > /dev/shm/word; ") + kCounter);
+    kill_and_serve_again();
+    EXPECT_EQ(in("oak", "cat /dev/shm/word"), "alive");
+    EXPECT_EQ(out({"fork", "oak", "--count", "1"}), "oak-1");
+    EXPECT_EQ(in("oak-1", "cat /dev/shm/word"), "alive");
+}
+
+TEST_F(ServiceTest, pool_serves_parked_guests_and_falls_back_when_it_is_empty) {
+    make_template();
+    const Completed before = call({"run", "--json", "--from", "t", "--", "printf", "x"});
+    EXPECT_EQ(before.status, 0) << before.err;
+    EXPECT_NE(before.err.find("\"start\":\"restore\""), std::string::npos) << before.err;
+    out({"pool", "set", "t", "--parked", "1", "--shells", "1"});
+    // It fills in the background: each look is a deadline's worth of one.
+    std::string pools;
+    for (int looks = 0; looks < 200 && pools.find("1/1       1/1") == std::string::npos; ++looks) {
+        pools = out({"pool", "ls"});
+    }
+    EXPECT_NE(pools.find("1/1       1/1"), std::string::npos) << pools;
+    const Completed parked = call({"run", "--json", "--from", "t", "--", "printf", "x"});
+    EXPECT_EQ(parked.out, "x");
+    EXPECT_NE(parked.err.find("\"start\":\"parked\""), std::string::npos) << parked.err;
+    out({"pool", "set", "t", "--parked", "0", "--shells", "0"});
+}
+
+TEST_F(ServiceTest, sandboxes_of_one_template_are_each_their_own) {
+    make_template();
+    for (const char* name : {"x", "y"}) {
+        out({"create", name, "--from", "t"});
+        in(name, std::string("echo ") + name + " > file");
+    }
+    EXPECT_EQ(in("x", "cat file"), "x");
+    EXPECT_EQ(in("y", "cat file"), "y");
+    EXPECT_EQ(in("x", "hostname"), "x");
+    EXPECT_NE(in("x", "cat /etc/machine-id"), in("y", "cat /etc/machine-id"));
+}
+
+}  // namespace
+}  // namespace anchorhold::vm_test
