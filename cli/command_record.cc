@@ -1,10 +1,10 @@
 // proto/exec.proto's words as proto/audit.proto's.
 #include "cli/command_record.h"
 
-#include <fmt/format.h>
-
 #include <variant>
 #include <vector>
+
+#include "supervisor/window/sandbox_events.h"
 
 namespace anchorhold::cli {
 namespace {
@@ -14,29 +14,12 @@ constexpr size_t kMostError = 512;
 
 }  // namespace
 
-void add_bounded(google::protobuf::RepeatedPtrField<std::string>& words,
-                 std::span<const std::string> given) {
-    size_t room = kMostBytes;
-    size_t cut = 0;
-    for (const std::string& word : given) {
-        const size_t taken = std::min(word.size(), room);
-        if (cut == 0 && (taken > 0 || word.empty())) {
-            *words.Add() = word.substr(0, taken);
-        }
-        cut += word.size() - taken;
-        room -= taken;
-    }
-    if (cut > 0) {
-        *words.Add() = fmt::format("[+{} bytes]", cut);
-    }
-}
-
 proto::AuditEvent command_executed(uint64_t number, const proto::ExecStart& start) {
     proto::AuditEvent event;
     proto::CommandExecuted& executed = *event.mutable_exec();
     executed.set_number(number);
     const std::vector<std::string> words(start.argv().begin(), start.argv().end());
-    add_bounded(*executed.mutable_argv(), words);
+    supervisor::add_bounded(*executed.mutable_argv(), words);
     executed.set_user(start.user().substr(0, kMostError));
     executed.set_working_directory(start.working_directory().substr(0, kMostBytes));
     return event;

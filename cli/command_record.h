@@ -13,10 +13,6 @@
 
 namespace anchorhold::cli {
 
-// Appends words until 1 KiB is full; what did not fit is counted in the last: "[+17 bytes]".
-void add_bounded(google::protobuf::RepeatedPtrField<std::string>& words,
-                 std::span<const std::string> given);
-
 // The environment is not in it, neither names nor values.
 [[nodiscard]] proto::AuditEvent command_executed(uint64_t number, const proto::ExecStart& start);
 

@@ -2,19 +2,16 @@
 #include "cli/run_window.h"
 
 #include <fmt/format.h>
-#include <pwd.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include <cstdio>
 
 #include "base/sys.h"
 #include "cli/command_record.h"
 #include "cli/run_report.h"
-#include "policy/digest.h"
 #include "policy/learn.h"
 #include "proto/ports.h"
-#include "supervisor/audit/file_digest.h"
+#include "supervisor/window/sandbox_events.h"
 
 namespace anchorhold::cli {
 namespace {
@@ -30,11 +27,6 @@ std::string sandbox_name() {
         name += fmt::format("{:02x}", byte);
     }
     return name;
-}
-
-std::string principal() {
-    const passwd* entry = ::getpwuid(::getuid());  // NOLINT(concurrency-mt-unsafe)
-    return entry != nullptr ? entry->pw_name : std::to_string(::getuid());
 }
 
 }  // namespace
@@ -59,7 +51,7 @@ Result<std::unique_ptr<RunWindow>> RunWindow::open(
     run->keys_ = ANCHORHOLD_TRY(supervisor::AuditKeys::open_or_create(folder));
     supervisor::AuditContext context;
     context.sandbox = run->sandbox_;
-    context.principal = principal();
+    context.principal = supervisor::current_principal();
     context.policy = run->policy_.digest;
     supervisor::AuditLog::Options log_options;
     log_options.folder = folder;
@@ -103,22 +95,10 @@ Result<std::unique_ptr<RunWindow>> RunWindow::open(
 }
 
 Status RunWindow::record_start(const supervisor::Installation& installation) {
-    const std::string cache = supervisor::default_digest_cache();
-    const std::string& kernel =
-        options_.sandbox.kernel.empty() ? installation.kernel : options_.sandbox.kernel;
-    proto::AuditEvent event;
-    proto::SandboxStarted& started = *event.mutable_started();
-    started.set_image(options_.sandbox.image);
-    started.set_image_digest(ANCHORHOLD_TRY(
-        supervisor::file_digest(installation.image_path(options_.sandbox.image), cache)));
-    started.set_kernel_digest(ANCHORHOLD_TRY(supervisor::file_digest(kernel, cache)));
-    started.set_init_digest(ANCHORHOLD_TRY(supervisor::file_digest(installation.initrd, cache)));
-    started.set_policy_digest(policy_.digest);
-    for (const proto::PolicyDocument& document : policy_.policy.documents()) {
-        started.add_policies(
-            fmt::format("{} sha256:{}", document.file(), policy::hexadecimal(document.sha256())));
-    }
-    add_bounded(*started.mutable_command(), options_.command);
+    auto event = ANCHORHOLD_TRY(supervisor::sandbox_started(
+        installation,
+        {options_.sandbox.image, options_.sandbox.kernel, policy_.digest, options_.command},
+        policy_.policy));
     return window_->record(std::move(event));
 }
 
@@ -140,14 +120,7 @@ supervisor::SandboxParts RunWindow::parts() {
     supervisor::SandboxParts parts;
     parts.channels.push_back({proto::kEgressPort, window_->take_egress_channel()});
     parts.channels.push_back({proto::kNoticePort, window_->take_notice_channel()});
-    proto::ControlRequest request;
-    proto::SetUp& set_up = *request.mutable_set_up();
-    set_up.set_ca_root_pem(host_->authority().root_pem());
-    set_up.set_ca_subject_hash(host_->authority().root_subject_hash());
-    for (const auto& [variable, placeholder] : policy_.secrets.environment) {
-        set_up.add_environment(variable + "=" + placeholder);
-    }
-    parts.set_up = std::move(request);
+    parts.set_up = supervisor::guest_set_up(host_->authority(), policy_.secrets.environment);
     return parts;
 }
 

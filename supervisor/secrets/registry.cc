@@ -118,7 +118,8 @@ Result<const SecretRegistry::Entry*> SecretRegistry::permitted(const proto::Reso
     return &entry;
 }
 
-Result<SandboxSecrets> SecretRegistry::resolve(const proto::ResolvedPolicy& policy) const {
+Result<SandboxSecrets> SecretRegistry::resolve(const proto::ResolvedPolicy& policy,
+                                               const Placeholders& placeholders) const {
     SandboxSecrets secrets;
     // All permissions before the first value, so that a refusal asks nobody for anything.
     for (const proto::Binding& binding : policy.bindings()) {
@@ -135,9 +136,14 @@ Result<SandboxSecrets> SecretRegistry::resolve(const proto::ResolvedPolicy& poli
                     return tl::unexpected(
                         value.error().within(entry.place + ": secret " + use.name));
                 }
-                ANCHORHOLD_TRY(secrets.store.add(
-                    use.name, value->view(),
-                    use.shown ? proxy::make_placeholder(value->view(), use.shape) : ""));
+                const auto known = placeholders.find(use.name);
+                const auto placeholder = [&] {
+                    return known != placeholders.end()
+                               ? known->second
+                               : proxy::make_placeholder(value->view(), use.shape);
+                };
+                ANCHORHOLD_TRY(
+                    secrets.store.add(use.name, value->view(), use.shown ? placeholder() : ""));
             }
             for (const std::string& variable : use.variables) {
                 secrets.environment.emplace_back(variable,

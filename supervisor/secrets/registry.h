@@ -43,7 +43,10 @@ class SecretRegistry {
 
     // Fetches the secrets that the policy's bindings name. Each binding's hosts must be within its
     // secrets' hosts, and its document among those that may name them.
-    Result<SandboxSecrets> resolve(const proto::ResolvedPolicy& policy) const;
+    // A secret named in `placeholders` gets the one given there: its guest holds it already.
+    using Placeholders = std::map<std::string, std::string, std::less<>>;
+    Result<SandboxSecrets> resolve(const proto::ResolvedPolicy& policy,
+                                   const Placeholders& placeholders = {}) const;
 
     [[nodiscard]] size_t size() const { return entries_.size(); }
 

@@ -25,6 +25,7 @@ class GuestNotices {
 
     // Call once.
     Status watch();
+    [[nodiscard]] int channel() const { return channel_.get(); }  // borrowed
 
   private:
     struct Stream {

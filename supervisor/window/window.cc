@@ -59,13 +59,26 @@ Window::~Window() {
 
 Result<std::unique_ptr<Window>> Window::open(EventLoop& loop, WindowHost& host, AuditLog& log,
                                              WindowSpec spec, Handlers handlers) {
-    auto [notices, vmm_notices] = ANCHORHOLD_TRY(sys::socket_pair(SOCK_SEQPACKET | SOCK_NONBLOCK));
-    auto [egress, vmm_egress] = ANCHORHOLD_TRY(sys::socket_pair(SOCK_SEQPACKET | SOCK_NONBLOCK));
-    std::unique_ptr<Window> window(
-        new Window(loop, host, log, std::move(spec), std::move(handlers), std::move(notices)));
-    window->egress_ = std::move(egress);
+    std::optional<WindowChannels> channels = std::exchange(spec.channels, std::nullopt);
+    OwnFd vmm_notices;
+    OwnFd vmm_egress;
+    if (!channels) {
+        auto [notices, notices_there] =
+            ANCHORHOLD_TRY(sys::socket_pair(SOCK_SEQPACKET | SOCK_NONBLOCK));
+        auto [egress, egress_there] =
+            ANCHORHOLD_TRY(sys::socket_pair(SOCK_SEQPACKET | SOCK_NONBLOCK));
+        vmm_notices = std::move(notices_there);
+        vmm_egress = std::move(egress_there);
+        channels = WindowChannels{std::move(egress), std::move(notices)};
+    }
+    const uint64_t numbers_above = spec.numbers_above;
+    std::unique_ptr<Window> window(new Window(loop, host, log, std::move(spec), std::move(handlers),
+                                              std::move(channels->notices)));
+    window->egress_ = std::move(channels->egress);
     window->vmm_egress_ = std::move(vmm_egress);
     window->vmm_notices_ = std::move(vmm_notices);
+    window->last_stream_ = numbers_above;
+    window->last_request_ = numbers_above;
     ANCHORHOLD_TRY(window->notices_.watch());
     window->wait_for_stream();
     return window;

@@ -28,12 +28,22 @@
 
 namespace anchorhold::supervisor {
 
+// The host's ends of a sandbox's two channels, where they exist already.
+struct WindowChannels {
+    OwnFd egress;
+    OwnFd notices;
+};
+
 struct WindowSpec {
     std::string sandbox;  // name
     proto::ResolvedPolicy policy;
     proxy::SecretStore secrets;
     std::string upstream_roots;       // PEM, besides the host's own; may be empty
     uint32_t idle_exit_seconds = 60;  // of the proxy; 0: it stays
+    // Streams and requests are numbered above it: an earlier supervisor of the sandbox had the
+    // rest.
+    uint64_t numbers_above = 0;
+    std::optional<WindowChannels> channels;  // absent: they are made
 };
 
 // Belongs to its event loop's thread.
@@ -56,9 +66,14 @@ class Window {
     Window(const Window&) = delete;
     Window& operator=(const Window&) = delete;
 
-    // The VMM's ends of the channels for kEgressPort and kNoticePort (StreamChannel), once each.
+    // The VMM's ends of the channels for kEgressPort and kNoticePort (StreamChannel), once each;
+    // empty where the channels were given.
     OwnFd take_egress_channel() { return std::move(vmm_egress_); }
     OwnFd take_notice_channel() { return std::move(vmm_notices_); }
+
+    // Borrowed: WindowChannels, for whoever keeps them; -1: the window is shut.
+    [[nodiscard]] int egress_channel() const { return egress_.get(); }
+    [[nodiscard]] int notice_channel() const { return notices_.channel(); }
 
     // Nothing happens when the question's proxy is gone.
     void answer(uint64_t question, bool allowed);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "supervisor/window/sandbox_events.h"
+
 namespace anchorhold::cli {
 namespace {
 
@@ -45,7 +47,7 @@ TEST(CommandRecordTest, command_of_many_empty_words_ends_where_the_room_does) {
     given.push_back(std::string(1024, 'a'));
     given.push_back("b");
     google::protobuf::RepeatedPtrField<std::string> words;
-    add_bounded(words, given);
+    supervisor::add_bounded(words, given);
     ASSERT_EQ(words.size(), 5);
     EXPECT_EQ(words[4], "[+1 bytes]");
 }
