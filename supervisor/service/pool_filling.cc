@@ -75,9 +75,23 @@ std::string Pools::limit_for(const Pool& pool, const TemplateInfo& info) const {
     return {};
 }
 
+bool Pools::must_yield() {
+    const TimePoint now = parts_.loop.clock().now();
+    if (foreground_ == 0 && now >= quiet_until_) {
+        yielding_since_.reset();
+        return false;
+    }
+    yielding_since_ = yielding_since_.value_or(now);
+    return now - *yielding_since_ < kMostYield;
+}
+
 void Pools::fill_next() {
-    if (stopped_ || making_ || foreground_ != 0) {
+    if (stopped_ || making_) {
         return;  // whoever ends calls again
+    }
+    if (must_yield()) {
+        schedule(kQuiet);
+        return;
     }
     const TimePoint now = parts_.loop.clock().now();
     std::optional<Duration> later;
@@ -121,6 +135,7 @@ bool Pools::begin_fill(Pool& pool) {
     }
     limits_.erase(name);
     last_filled_ = name;
+    yielding_since_.reset();
     making_ = std::make_shared<Making>();
     making_->template_name = name;
     making_->began = parts_.loop.clock().now();

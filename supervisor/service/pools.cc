@@ -148,9 +148,9 @@ void Pools::begin_foreground() {
 }
 
 void Pools::end_foreground() {
-    if (--foreground_ == 0) {
-        schedule(Duration::zero());
-    }
+    --foreground_;
+    quiet_until_ = parts_.loop.clock().now() + kQuiet;
+    schedule(kQuiet);
 }
 
 void Pools::stop() {

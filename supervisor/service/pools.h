@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,9 +37,13 @@ struct PoolView {
 };
 
 // Belongs to its event loop's thread. One guest or shell is made at a time, and none while a start
-// that somebody waits for is under way.
+// that somebody waits for is under way, nor for kQuiet after it: the command it was for has the
+// processor then. Where starts never cease, one is made every kMostYield all the same.
 class Pools {
   public:
+    static constexpr Duration kQuiet = std::chrono::milliseconds(100);
+    static constexpr Duration kMostYield = std::chrono::seconds(2);
+
     struct Parts {
         EventLoop& loop;
         SandboxEngine& engine;
@@ -65,7 +70,7 @@ class Pools {
     HeldSandbox claim_parked(const std::string& template_name);
     std::unique_ptr<Shell> claim_shell(const std::string& template_name);
 
-    // While starts that somebody waits for are under way nothing is filled.
+    // A start that somebody waits for is under way, or is over.
     void begin_foreground();
     void end_foreground();
 
@@ -83,6 +88,7 @@ class Pools {
     Pool& pool_for(const std::string& template_name);
     void schedule(Duration delay);
     void fill_next();
+    bool must_yield();
     bool begin_fill(Pool& pool);
     void fill_done(const std::shared_ptr<Making>& making);
     void fill_failed(const std::string& template_name, const std::string& error);
@@ -94,6 +100,8 @@ class Pools {
     std::string last_filled_;                    // turns go round
     std::shared_ptr<Making> making_;
     uint32_t foreground_ = 0;
+    TimePoint quiet_until_{};
+    std::optional<TimePoint> yielding_since_;
     EventLoop::TimerId timer_ = 0;
     TimePoint resting_until_{};
     bool stopped_ = false;

@@ -57,12 +57,30 @@ TEST_F(PoolsTest, filling_rests_as_long_as_it_worked) {
     EXPECT_EQ(engine.pending.size(), 1U);
 }
 
-TEST_F(PoolsTest, nothing_is_made_while_somebody_waits_for_a_start) {
+TEST_F(PoolsTest, nothing_is_made_while_somebody_waits_for_a_start_nor_shortly_after) {
     pools->begin_foreground();
     set(1, 0);
+    pass(1s);
     EXPECT_TRUE(engine.pending.empty());
     pools->end_foreground();
-    engine.turn();
+    pass(Pools::kQuiet - 1ms);
+    EXPECT_TRUE(engine.pending.empty());
+    pass(2ms);
+    EXPECT_EQ(engine.pending.size(), 1U);
+}
+
+TEST_F(PoolsTest, starts_that_never_cease_do_not_starve_it) {
+    pools->begin_foreground();
+    set(2, 0);
+    for (int i = 0; i < 30 && engine.pending.empty(); ++i) {
+        pass(Pools::kQuiet);
+    }
+    ASSERT_EQ(engine.pending.size(), 1U);
+    engine.let();
+    EXPECT_TRUE(engine.pending.empty()) << "the next one does not yield";
+    for (int i = 0; i < 30 && engine.pending.empty(); ++i) {
+        pass(Pools::kQuiet);
+    }
     EXPECT_EQ(engine.pending.size(), 1U);
 }
 
