@@ -2,9 +2,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <filesystem>
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/exit_status.h"
+#include "cli/host.h"
 #include "cli/run_report.h"
 #include "cli/service_command.h"
 #include "cli/text.h"
@@ -26,6 +29,13 @@ struct CreateArguments {
     bool json = false;
 };
 
+// As the service finds it, wherever it was started.
+std::string absolute(const std::string& file_or_name) {
+    return file_or_name.find('/') == std::string::npos
+               ? file_or_name
+               : std::filesystem::absolute(file_or_name).string();
+}
+
 Result<nlohmann::json> request(const CreateArguments& arguments) {
     nlohmann::json body = nlohmann::json::object();
     const auto add = [&](const char* key, const std::string& value) {
@@ -35,7 +45,7 @@ Result<nlohmann::json> request(const CreateArguments& arguments) {
     };
     add("name", arguments.name);
     add("template", arguments.from);
-    add("image", arguments.image);
+    add("image", absolute(arguments.image));
     if (arguments.cpus != 0) {
         body["cpus"] = arguments.cpus;
     }
@@ -49,8 +59,8 @@ Result<nlohmann::json> request(const CreateArguments& arguments) {
         const Duration idle = ANCHORHOLD_TRY(parse_duration(arguments.idle));
         body["idle_seconds"] = std::chrono::ceil<std::chrono::seconds>(idle).count();
     }
-    if (!arguments.policies.empty()) {
-        body["policies"] = arguments.policies;
+    for (const std::string& policy : arguments.policies) {
+        body["policies"].push_back(absolute(policy));
     }
     for (const std::string& label : arguments.labels) {
         const size_t equals = label.find('=');

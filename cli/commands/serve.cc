@@ -16,7 +16,7 @@
 #include "cli/text.h"
 #include "cli/version.h"
 #include "supervisor/audit/file_digest.h"
-#include "supervisor/service/no_windows.h"
+#include "supervisor/service/policy_windows.h"
 #include "supervisor/service/sandbox_engine.h"
 
 namespace anchorhold::cli {
@@ -80,8 +80,8 @@ int serve(const CommandLine& line, const ServeArguments& arguments) {
                     supervisor::TemplateStore(options->state_folder + "/templates"),
                     supervisor::default_digest_cache()));
         };
-        makers.windows = [](EventLoop&) -> Result<std::unique_ptr<service::Windows>> {
-            return std::make_unique<service::NoWindows>();
+        makers.windows = [&](EventLoop& loop) -> Result<std::unique_ptr<service::Windows>> {
+            return service::PolicyWindows::create(loop, line.installation);
         };
         done = service::serve(line.installation, *options, makers);
     }

@@ -91,7 +91,8 @@ class LiveSandbox {
 
     // A stream to the guest's exec listener.
     virtual Result<OwnFd> open_exec_stream() = 0;
-    // How many streams the guest has with the host besides init's own.
+    // How many streams the guest has with the host; init's own for notices is one of them where the
+    // sandbox has a window.
     virtual void count_streams(std::function<void(const Result<uint64_t>&)> answer) = 0;
 
     // No vCPU runs afterwards; the agent was frozen first.

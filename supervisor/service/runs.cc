@@ -48,7 +48,6 @@ Result<StartOrder> Runs::order_for(const RunRequest& request, const RunRef& run)
     if (!request.policies.empty()) {
         WindowOrder window;
         window.sandbox = run->name;
-        window.folder = parts_.window_folder;
         window.image = order.spec.image;
         window.policies = request.policies;
         run->window = ANCHORHOLD_TRY(parts_.windows.open(window));

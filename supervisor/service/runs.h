@@ -42,7 +42,6 @@ class Runs {
         Starter& starter;
         Windows& windows;
         Metrics& metrics;
-        std::string window_folder;  // where runs' windows keep what they keep
     };
     using OnStream = std::function<void(Result<RunStream>)>;
 

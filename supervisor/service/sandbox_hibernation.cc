@@ -230,7 +230,8 @@ void Sandboxes::idle_passed(const EntryRef& entry) {
         if (!alive || !alive->operation.empty() || alive->commands != 0) {
             return;
         }
-        if (!streams || *streams != 0) {
+        const uint64_t of_init = alive->window ? 1 : 0;
+        if (!streams || *streams > of_init) {
             arm_idle(alive);
             return;
         }

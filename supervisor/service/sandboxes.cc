@@ -83,9 +83,16 @@ StartRequest Sandboxes::start_request(const Record& record) const {
 }
 
 WindowOrder Sandboxes::window_order(const Record& record) const {
-    return {record.name,     parts_.store.folder_of(record.name),
-            record.parent,   record.image,
-            record.policies, record.adoptions};
+    WindowOrder order;
+    order.sandbox = record.name;
+    order.folder = parts_.store.folder_of(record.name);
+    order.parent = record.parent;
+    order.parent_folder =
+        record.parent.empty() ? std::string() : parts_.store.folder_of(record.parent);
+    order.image = record.image;
+    order.policies = record.policies;
+    order.adoptions = record.adoptions;
+    return order;
 }
 
 Status Sandboxes::open_window(const EntryRef& entry) {

@@ -60,6 +60,8 @@ class Service {
         : loop_(loop), installation_(installation), options_(options) {}
 
     Status start(const ServeMakers& makers) {
+        // First: it seals the process before anything in it uses OpenSSL.
+        windows_ = ANCHORHOLD_TRY(makers.windows(loop_));
         ANCHORHOLD_TRY(make_private_folders(options_.state_folder));
         ANCHORHOLD_TRY(make_private_folders(folder_of(options_.socket)));
         store_ = ANCHORHOLD_TRY(RecordStore::open(options_.state_folder + "/sandboxes", steps_));
@@ -69,7 +71,6 @@ class Service {
                                         .socket = options_.socket + ".keeper",
                                         .patience_seconds = options_.keeper_patience_seconds}));
         engine_ = makers.engine(loop_);
-        windows_ = ANCHORHOLD_TRY(makers.windows(loop_));
         pools_ = std::make_unique<Pools>(Pools::Parts{loop_, *engine_, metrics_, steps_,
                                                       options_.state_folder + "/pools.json",
                                                       options_.pool_limits, host_available_bytes});
@@ -77,8 +78,8 @@ class Service {
         sandboxes_ = std::make_unique<Sandboxes>(
             Sandboxes::Parts{loop_, *engine_, *starter_, *store_, *keeper_, *windows_, metrics_,
                              [] { return static_cast<int64_t>(::time(nullptr)); }});
-        runs_ = std::make_unique<Runs>(
-            Runs::Parts{loop_, *engine_, *starter_, *windows_, metrics_, {}});
+        runs_ =
+            std::make_unique<Runs>(Runs::Parts{loop_, *engine_, *starter_, *windows_, metrics_});
         api_ = std::make_unique<Api>(
             Api::Parts{*sandboxes_, *runs_, *pools_, metrics_, options_.version});
         ANCHORHOLD_TRY(sandboxes_->recover());

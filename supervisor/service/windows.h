@@ -19,7 +19,9 @@ struct WindowOrder {
     std::string sandbox;
     std::string folder;  // the sandbox's; the resolved policy is kept there, secrets are not
     std::string parent;  // it was forked from, or empty
-    std::string image;   // for the audit log
+    std::string
+        parent_folder;  // whose resolved policy a new fork takes over; empty without a parent
+    std::string image;  // for the audit log
     std::vector<std::string>
         policies;            // files or names; not read again when there is a resolved one
     uint64_t adoptions = 0;  // numbers of streams and requests go on above the earlier ones
