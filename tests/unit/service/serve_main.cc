@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
     options.state_folder = folder + "/state";
     options.on_exit = std::string(argv[2]) == "stop" ? service::ServeOptions::OnExit::stop
                                                      : service::ServeOptions::OnExit::keep;
+    options.keeper_patience_seconds = 120;  // a test that is killed leaves nothing for long
     options.version = "test";
     service::ServeMakers makers;
     makers.engine = [&](EventLoop& loop) {
