@@ -51,7 +51,8 @@ def renew():
         ssl.RAND_add(os.urandom(32), 32.0)  # reseeds the first generator, which those of all threads notice
     uuid = sys.modules.get("uuid")
     if uuid is not None:
-        uuid._node = None
+        uuid._generate_time_safe = None  # libuuid's, whose node and clock sequence nobody can renew
+        uuid._node = uuid._random_getnode()
         uuid._last_timestamp = None
     tempfile = sys.modules.get("tempfile")
     if tempfile is not None:

@@ -66,15 +66,19 @@ class Resume(unittest.TestCase):
         child = self.start(
             "import ssl, uuid, tempfile, anchorhold_resume as a\n"
             "added = []; ssl.RAND_add = lambda data, entropy: added.append((len(data), entropy))\n"
-            "node = uuid.getnode(); uuid._node = 5; tempfile._get_candidate_names()\n"
+            "uuid._node = 5; before = uuid.uuid1(); tempfile._get_candidate_names()\n"
             "@a.on_resume\n"
             "def first(): raise ValueError('told on stderr')\n"
-            "a.on_resume(lambda: print(added, uuid._node, tempfile._name_sequence, a.generation()))\n"
+            "def last():\n"
+            "    after = uuid.uuid1()\n"
+            "    print(added, before.node == after.node, after.node == 5, tempfile._name_sequence,\n"
+            "          a.generation())\n"
+            "a.on_resume(last)\n"
             "import sys; sys.stderr = open('/dev/null', 'w')\n"
             "print('ready'); input()\n")
         self.set_generation(7)
         self.resume(child)
-        self.assertEqual(child.communicate("\n")[0].strip(), "[(32, 32.0)] None None 7")
+        self.assertEqual(child.communicate("\n")[0].strip(), "[(32, 32.0)] False False None 7")
 
     def test_forked_child_registers_too(self):
         child = self.start(
