@@ -48,7 +48,14 @@ class WarmRefusals : public testing::Test {
 
     // Not started, in one line of ours that has `what` in it.
     static void expect_refused(const std::string& what, const std::string& how) {
-        const Completed done = templates_->run(kName, {"echo", "it ran"});
+        Completed done = templates_->run(kName, {"echo", "it ran"});
+        // A device that stops because a driver broke its rules says so in the log, which is stderr
+        // here.
+        const size_t line_end = done.err.find('\n') + 1;
+        if (done.err.substr(0, line_end).find(" anchorhold warning: virtio device ") !=
+            std::string::npos) {
+            done.err.erase(0, line_end);
+        }
         EXPECT_FALSE(done.timed_out) << how;
         EXPECT_EQ(done.status, 125) << how << ": " << done.err;
         EXPECT_EQ(done.out, "") << how;
