@@ -1,4 +1,4 @@
-// Starting a command's process: fork into its cgroup, stdio and session in place, walls up, exec;
+// Starting a command's process: clone3 into its cgroup, stdio and session in place, walls up, exec;
 // failures told precisely.
 #pragma once
 
@@ -28,15 +28,17 @@ struct ChildRequest {
     Controlling controlling = Controlling::kNone;
 };
 
-// A forked child on its way to exec.
+// A child that has executed, or is on its way.
 struct StartedChild {
     pid_t pid = -1;
     OwnFd pidfd;
     OwnFd report;  // nonblocking; read it with StartReport
 };
 
-// Forks. The child leads its own session and process group. Fails only when the process itself
-// cannot be made.
+// The child leads its own session and process group. Returns once it has executed or failed to, or
+// at once where its cgroup is frozen. Fails only when the process itself cannot be made. A process
+// whose walls change identities should not be dumpable (PR_SET_DUMPABLE): until it executes, the
+// child has its memory.
 [[nodiscard]] Result<StartedChild> start_child(const ChildRequest& request);
 
 // Why a command was not run, as the client is told.

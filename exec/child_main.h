@@ -1,4 +1,4 @@
-// What a forked child does until exec: system calls only, on memory prepared before the fork.
+// What a child does until exec: system calls only, on memory that may still be its parent's.
 #pragma once
 
 #include <cstdint>
