@@ -17,7 +17,7 @@ namespace {
 
 constexpr uint64_t kHugePage = uint64_t{2} << 20;
 // A part with less data than this stays in small pages: its gaps would cost more than its faults.
-constexpr uint64_t kDense = kHugePage / 2;
+constexpr uint64_t kDense = kHugePage / 4;
 
 Result<std::vector<snapshot::Extent>> data_of(int file, uint64_t bytes) {
     std::vector<snapshot::Extent> extents;
