@@ -48,6 +48,7 @@ Status RestoredVariant::prepare() {
             shell_ = ANCHORHOLD_TRY(supervisor::Shell::start(
                 loop_, installation_, from_.files.shape,
                 {.on_prepared = nullptr, .on_end = [this](const std::string&) { gone_ = true; }}));
+            ANCHORHOLD_TRY(shell_->prepare_disk(from_.files));
             ANCHORHOLD_TRY(wait_until([this] { return shell_->prepared(); }));
             break;
         case StartKind::kParked:

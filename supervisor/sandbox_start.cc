@@ -137,7 +137,13 @@ Result<std::unique_ptr<Sandbox>> Sandbox::restore(EventLoop& loop, const Install
     std::unique_ptr<Sandbox> sandbox(new Sandbox(loop, std::move(handlers)));
     sandbox->timeline_.requested = monotonic_ns();
     sandbox->image_ = files.image;
-    sandbox->disk_ = std::move(parts.disk);
+    if (!request.shell) {
+        request.shell = ANCHORHOLD_TRY(Shell::start(loop, installation, files.shape, {}));
+    } else if (request.shell->shape() != files.shape) {
+        return fail("the prepared VMM is of another shape than the snapshot");
+    }
+    // While the VMM starts, where it does only now.
+    sandbox->disk_ = parts.disk.valid() ? std::move(parts.disk) : request.shell->take_disk();
     if (files.disk.valid() && !sandbox->disk_.valid()) {
         sandbox->disk_ = ANCHORHOLD_TRY(clone_disk(files.disk.get(), default_disk_folder()));
     }
@@ -156,11 +162,6 @@ Result<std::unique_ptr<Sandbox>> Sandbox::restore(EventLoop& loop, const Install
     const bool park = request.start == RestoreRequest::Start::kPark;
     restore.set_run(!park);
 
-    if (!request.shell) {
-        request.shell = ANCHORHOLD_TRY(Shell::start(loop, installation, files.shape, {}));
-    } else if (request.shell->shape() != files.shape) {
-        return fail("the prepared VMM is of another shape than the snapshot");
-    }
     sandbox->timeline_.spawned = request.shell->spawned_ns();
     sandbox->timeline_.take(request.shell->times());
     sandbox->vmm_ = request.shell->take(sandbox->vmm_handlers());

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "supervisor/disk.h"
 #include "supervisor/timeline.h"
 
 namespace anchorhold::supervisor {
@@ -44,6 +45,13 @@ Result<std::unique_ptr<Shell>> Shell::start(EventLoop& loop, const Installation&
     shell->vmm_ = ANCHORHOLD_TRY(
         VmmProcess::start(loop, installation.vmm, command, {&passed, 1}, std::move(vmm)));
     return shell;
+}
+
+Status Shell::prepare_disk(const SnapshotFiles& files) {
+    if (files.disk.valid()) {
+        disk_ = ANCHORHOLD_TRY(clone_disk(files.disk.get(), default_disk_folder()));
+    }
+    return {};
 }
 
 std::unique_ptr<VmmProcess> Shell::take(VmmProcess::Handlers handlers) {

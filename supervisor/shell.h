@@ -4,8 +4,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/event_loop.h"
+#include "base/fd.h"
 #include "base/result.h"
 #include "proto/vmm_control.pb.h"
 #include "supervisor/installation.h"
@@ -26,6 +28,9 @@ class Shell {
     // Starts the VMM and does not wait.
     static Result<std::unique_ptr<Shell>> start(EventLoop& loop, const Installation& installation,
                                                 const MachineShape& shape, Handlers handlers);
+    // Has the disk of a sandbox ready, too: a clone of the snapshot's, which stays as it is
+    // meanwhile.
+    Status prepare_disk(const SnapshotFiles& files);
     Shell(const Shell&) = delete;
     Shell& operator=(const Shell&) = delete;
 
@@ -36,6 +41,8 @@ class Shell {
     [[nodiscard]] uint64_t spawned_ns() const { return spawned_; }
     [[nodiscard]] pid_t pid() const { return vmm_->pid(); }
 
+    // The disk that was prepared, if any. Once.
+    [[nodiscard]] OwnFd take_disk() { return std::move(disk_); }
     // Gives the process away; events go to `handlers` from now on. Once.
     std::unique_ptr<VmmProcess> take(VmmProcess::Handlers handlers);
 
@@ -44,6 +51,7 @@ class Shell {
 
     MachineShape shape_;
     Handlers handlers_;
+    OwnFd disk_;
     std::unique_ptr<VmmProcess> vmm_;
     proto::Prepared times_;
     uint64_t spawned_ = 0;

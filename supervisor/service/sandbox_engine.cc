@@ -115,11 +115,11 @@ SandboxEngine::Made RealEngine::park(const TemplateInfo& origin, std::unique_ptr
 
 Result<std::unique_ptr<Shell>> RealEngine::make_shell(const TemplateInfo& origin,
                                                       Handlers handlers) {
-    const supervisor::MachineShape shape{origin.cpus, origin.memory_bytes,
-                                         origin.disk_bytes != 0 ? 2U : 1U};
+    const TemplateRef found = ANCHORHOLD_TRY(templates_.find(origin.name));
     auto shell = ANCHORHOLD_TRY(supervisor::Shell::start(
-        context_.loop, context_.installation, shape,
+        context_.loop, context_.installation, found->files.shape,
         {.on_prepared = std::move(handlers.on_ready), .on_end = std::move(handlers.on_end)}));
+    ANCHORHOLD_TRY(shell->prepare_disk(found->files));
     return std::make_unique<RealShell>(std::move(shell));
 }
 
