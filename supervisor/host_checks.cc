@@ -63,9 +63,31 @@ struct Setting {
     std::optional<std::string> (*read)(const HostRoot&);
     const char* absent;  // what there is instead
     bool (*good)(const std::string& found);
+    Verdict otherwise;
     const char* matters;
     const char* remedy;
 };
+
+// Where memory goes that is swapped out: "/dev/sda2, /swapfile", or "none".
+std::optional<std::string> read_swap(const HostRoot& root) {
+    const auto swaps = read_setting(root, "proc/swaps");
+    if (!swaps) {
+        return std::nullopt;
+    }
+    std::istringstream lines(*swaps);
+    std::string names;
+    std::string line;
+    std::getline(lines, line);  // the headings
+    while (std::getline(lines, line)) {
+        names += (names.empty() ? "" : ", ") + line.substr(0, line.find_first_of(" \t"));
+    }
+    return names.empty() ? "none" : names;
+}
+
+std::optional<std::string> read_switch(const HostRoot& root, const std::string& path) {
+    const auto value = read_setting(root, path);
+    return on_or_off(value ? std::optional(*value == "1") : std::nullopt);
+}
 
 std::optional<std::string> read_halt_polling(const HostRoot& root) {
     const auto value = read_setting(root, "sys/module/kvm/parameters/halt_poll_ns");
@@ -98,6 +120,7 @@ constexpr Setting kSettings[] = {
     {"cgroup favordynmods",
      [](const HostRoot& root) { return on_or_off(mounted_with(root, "cgroup2", "favordynmods")); },
      "no cgroup2 file system is mounted", [](const std::string& found) { return found == "on"; },
+     Verdict::kSlow,
      "moving a VMM into its cgroup waits for an RCU grace period, up to tens of milliseconds",
      "mount -o remount,favordynmods /sys/fs/cgroup"},
     {"RCU expediting",
@@ -106,7 +129,7 @@ constexpr Setting kSettings[] = {
          return on_or_off(value ? std::optional(*value != "0") : std::nullopt);
      },
      "/sys/kernel/rcu_expedited does not exist",
-     [](const std::string& found) { return found == "on"; },
+     [](const std::string& found) { return found == "on"; }, Verdict::kSlow,
      "KVM_CREATE_VM waits for ordinary grace periods: about 10 ms of every start instead of 0.6",
      "echo 1 > /sys/kernel/rcu_expedited   (or boot with rcupdate.rcu_expedited=1)"},
     {"kvm.nx_huge_pages",
@@ -115,21 +138,42 @@ constexpr Setting kSettings[] = {
      },
      "kvm is built in differently or not loaded",
      [](const std::string& found) { return is_one_of(found, "N", "off", "never", "0"); },
+     Verdict::kSlow,
      "each VM starts a worker thread and large pages are split; needed only on CPUs with the iTLB "
      "multihit bug",
      "grep . /sys/devices/system/cpu/vulnerabilities/itlb_multihit; where it says \"Not "
      "affected\": echo never > /sys/module/kvm/parameters/nx_huge_pages"},
     {"kvm.halt_poll_ns", read_halt_polling, "kvm is not loaded",
-     [](const std::string& found) { return found != "0 ns"; },
+     [](const std::string& found) { return found != "0 ns"; }, Verdict::kSlow,
      "each short wait of a guest costs a sleep and a wake-up of its vCPU thread",
      "echo 200000 > /sys/module/kvm/parameters/halt_poll_ns   (0 suits dense idle fleets)"},
     {"huge pages for memfds", read_huge_pages, "this kernel has no transparent huge pages",
      [](const std::string& found) {
          return is_one_of(found, "advise", "always", "within_size", "force");
      },
+     Verdict::kSlow,
      "guest memory comes in pages of 4 KiB: loading and booting a kernel takes about twice as long",
      "echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled   (never saves up to 8 MiB a "
      "sandbox)"},
+    {"SMT",
+     [](const HostRoot& root) { return read_switch(root, "sys/devices/system/cpu/smt/active"); },
+     "this kernel does not say", [](const std::string& found) { return found == "off"; },
+     Verdict::kRisk,
+     "two tenants on the two threads of one core can observe each other through its caches and "
+     "predictors",
+     "echo off > /sys/devices/system/cpu/smt/control   (or boot with nosmt; needless where all "
+     "sandboxes are one tenant's)"},
+    {"KSM", [](const HostRoot& root) { return read_switch(root, "sys/kernel/mm/ksm/run"); },
+     "this kernel has no KSM", [](const std::string& found) { return found == "off"; },
+     Verdict::kRisk,
+     "a page that is merged is slower to write to, which tells one tenant what another has in "
+     "memory; guest memory is not offered for merging unless the service manager does so",
+     "echo 2 > /sys/kernel/mm/ksm/run   (and MemoryKSM= off in the unit)"},
+    {"swap", read_swap, "this kernel does not say",
+     [](const std::string& found) { return found == "none"; }, Verdict::kRisk,
+     "guest memory can be written to a disk, where it stays; keys of credentials are locked in "
+     "memory and are not",
+     "swapoff -a   (or swap on a device that is encrypted with a key of each boot)"},
 };
 
 HostCheck check_setting(const Setting& setting, const HostRoot& root) {
@@ -137,9 +181,9 @@ HostCheck check_setting(const Setting& setting, const HostRoot& root) {
     if (!found) {
         return {setting.name, Verdict::kUnknown, setting.absent, "", ""};
     }
-    return setting.good(*found)
-               ? HostCheck{setting.name, Verdict::kOk, *found, "", ""}
-               : HostCheck{setting.name, Verdict::kSlow, *found, setting.matters, setting.remedy};
+    return setting.good(*found) ? HostCheck{setting.name, Verdict::kOk, *found, "", ""}
+                                : HostCheck{setting.name, setting.otherwise, *found,
+                                            setting.matters, setting.remedy};
 }
 
 HostCheck check_file(const std::string& name, const std::string& path, const std::string& remedy) {

@@ -1,4 +1,5 @@
-// What `anchorhold doctor` looks at: can this host run sandboxes, and what slows their starts.
+// What `anchorhold doctor` looks at: can this host run sandboxes, what slows their starts, and what
+// lets one tenant learn of another.
 #pragma once
 
 #include <string>
@@ -12,6 +13,7 @@ struct HostCheck {
     enum class Verdict {
         kOk,
         kSlow,     // works; starts are slower than they need be
+        kRisk,     // works; a wall between tenants is thinner than it could be
         kMissing,  // sandboxes cannot run
         kUnknown,  // this kernel does not say
     };
@@ -27,7 +29,8 @@ struct HostRoot {
     std::string path = "/";
 };
 
-// Settings of the running kernel that cost time at every start.
+// Settings of the running kernel that cost time at every start, or that tenants see each other
+// through.
 [[nodiscard]] std::vector<HostCheck> check_kernel_settings(const HostRoot& root);
 
 // The VMM, init, kernel and images of the installation.

@@ -1,4 +1,4 @@
-// `anchorhold doctor`: can sandboxes run here, and what slows their starts.
+// `anchorhold doctor`: can sandboxes run here, what slows their starts, what tenants share.
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -21,6 +21,8 @@ const char* word(Verdict verdict) {
             return "ok";
         case Verdict::kSlow:
             return "slow";
+        case Verdict::kRisk:
+            return "risk";
         case Verdict::kMissing:
             return "missing";
         case Verdict::kUnknown:
@@ -82,7 +84,8 @@ int doctor(const supervisor::Installation& installation, bool json) {
 void add_doctor(CommandLine& line) {
     auto json = std::make_shared<bool>(false);
     CLI::App* command = line.app.add_subcommand(
-        "doctor", "Say whether sandboxes run here, and what slows their starts");
+        "doctor",
+        "Say whether sandboxes run here, what slows their starts, and what tenants share");
     command->footer(
         "Exit status: 0 when sandboxes can run (also in the emulated host), 1 when something is "
         "missing.");

@@ -37,6 +37,8 @@ TEST(HostChecks, settings_are_judged_by_their_files) {
     const std::string nx_file = "sys/module/kvm/parameters/nx_huge_pages";
     const std::string poll = "kvm.halt_poll_ns";
     const std::string poll_file = "sys/module/kvm/parameters/halt_poll_ns";
+    const std::string smt_file = "sys/devices/system/cpu/smt/active";
+    const std::string ksm_file = "sys/kernel/mm/ksm/run";
     const struct {
         std::string name, file;
         std::optional<std::string> content;
@@ -67,20 +69,32 @@ TEST(HostChecks, settings_are_judged_by_their_files) {
         {poll, poll_file, "rubbish\n", Verdict::kUnknown, "kvm is not loaded"},
         {poll, poll_file, "0\n", Verdict::kSlow, "0 ns"},
         {poll, poll_file, "200000\n", Verdict::kOk, "200000 ns"},
+        {"SMT", smt_file, std::nullopt, Verdict::kUnknown, "this kernel does not say"},
+        {"SMT", smt_file, "0\n", Verdict::kOk, "off"},
+        {"SMT", smt_file, "1\n", Verdict::kRisk, "on"},
+        {"KSM", ksm_file, std::nullopt, Verdict::kUnknown, "this kernel has no KSM"},
+        {"KSM", ksm_file, "0\n", Verdict::kOk, "off"},
+        {"KSM", ksm_file, "1\n", Verdict::kRisk, "on"},
+        {"KSM", ksm_file, "2\n", Verdict::kOk, "off"},
+        {"swap", "proc/swaps", std::nullopt, Verdict::kUnknown, "this kernel does not say"},
+        {"swap", "proc/swaps", "Filename Type Size Used Priority\n", Verdict::kOk, "none"},
+        {"swap", "proc/swaps", "Filename Type\n/dev/sda2\tpartition\n/swapfile file\n",
+         Verdict::kRisk, "/dev/sda2, /swapfile"},
     };
     for (const auto& test : cases) {
         const HostCheck check = check_with(test.name, test.file, test.content);
         EXPECT_EQ(check.verdict, test.verdict)
             << test.name << ": " << test.content.value_or("(missing)");
         EXPECT_EQ(check.found, test.found);
-        EXPECT_EQ(check.remedy.empty(), test.verdict != Verdict::kSlow) << test.name;
-        EXPECT_EQ(check.matters.empty(), test.verdict != Verdict::kSlow) << test.name;
+        const bool bad = test.verdict == Verdict::kSlow || test.verdict == Verdict::kRisk;
+        EXPECT_EQ(check.remedy.empty(), !bad) << test.name;
+        EXPECT_EQ(check.matters.empty(), !bad) << test.name;
     }
 }
 
 TEST(HostChecks, host_without_any_file_gets_every_check_once) {
     const TemporaryFolder root;
-    EXPECT_EQ(check_kernel_settings({root.path()}).size(), 5U);
+    EXPECT_EQ(check_kernel_settings({root.path()}).size(), 8U);
 }
 
 TEST(HostChecks, installation_names_what_is_missing_and_what_to_do) {
