@@ -72,11 +72,10 @@ Status RestoredVariant::start(Handlers handlers) {
     handlers_ = std::move(handlers);
     if (parked_) {
         ANCHORHOLD_TRY(sandbox_->claim(identity));
-    } else {
-        ANCHORHOLD_TRY(restore(supervisor::RestoreRequest::Start::kRun, std::move(identity)));
+        handlers_.on_ready();
+        return {};
     }
-    handlers_.on_ready();
-    return {};
+    return restore(supervisor::RestoreRequest::Start::kRun, std::move(identity));
 }
 
 Status RestoredVariant::restore(supervisor::RestoreRequest::Start how,
@@ -88,7 +87,7 @@ Status RestoredVariant::restore(supervisor::RestoreRequest::Start how,
                                       .identity = std::move(identity),
                                       .shell = std::move(shell_)},
                                      {},
-                                     {.on_ready = [this] { parked_ = true; },
+                                     {.on_ready = [this, how] { is_ready(how); },
                                       .on_end =
                                           [this](const std::string& error) {
                                               gone_ = true;
@@ -98,6 +97,14 @@ Status RestoredVariant::restore(supervisor::RestoreRequest::Start how,
                                           },
                                       .on_console = nullptr}));
     return {};
+}
+
+void RestoredVariant::is_ready(supervisor::RestoreRequest::Start how) {
+    if (how == supervisor::RestoreRequest::Start::kPark) {
+        parked_ = true;
+    } else {
+        handlers_.on_ready();
+    }
 }
 
 const supervisor::Timeline& RestoredVariant::timeline() const {

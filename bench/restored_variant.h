@@ -35,6 +35,7 @@ class RestoredVariant final : public Variant {
     void destroy() override { sandbox_->destroy(); }
 
   private:
+    void is_ready(supervisor::RestoreRequest::Start how);
     Status restore(supervisor::RestoreRequest::Start how, supervisor::GuestIdentity identity);
     Status wait_until(const std::function<bool()>& done);
 

@@ -111,7 +111,6 @@ class LocalRun {
                                           .identity = std::move(identity),
                                           .shell = nullptr},
                                          std::move(parts), std::move(handlers)));
-        start_command();
         return {};
     }
 

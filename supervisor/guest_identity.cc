@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <sys/random.h>
+#include <x86intrin.h>
 
 #include <array>
 #include <ctime>
@@ -56,12 +57,16 @@ Result<GuestIdentity> fresh_identity(std::string host_name) {
     return identity;
 }
 
-Result<proto::ControlRequest> resume_as(const GuestIdentity& identity) {
+Result<proto::ControlRequest> resume_as(const GuestIdentity& identity, const Timeline& timeline) {
     const auto entropy = ANCHORHOLD_TRY(random_bytes<kEntropyBytes>());
     proto::ControlRequest request;
     proto::Resume& resume = *request.mutable_resume();
     resume.set_entropy(entropy.data(), entropy.size());
     resume.set_wall_clock_ns(now_ns(CLOCK_REALTIME));
+    if (timeline.tsc_khz != 0) {
+        resume.set_wall_clock_tsc(__rdtsc() + timeline.guest_tsc_offset);
+        resume.set_tsc_khz(timeline.tsc_khz);
+    }
     resume.set_generation(identity.generation);
     resume.set_host_name(identity.host_name);
     resume.set_machine_id(identity.machine_id);

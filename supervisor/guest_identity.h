@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "proto/guest_control.pb.h"
+#include "supervisor/timeline.h"
 
 namespace anchorhold::supervisor {
 
@@ -20,8 +21,9 @@ struct GuestIdentity {
 [[nodiscard]] Result<GuestIdentity> fresh_identity(std::string host_name);
 
 // The request that makes a frozen guest go on as `identity`, with 64 bytes of entropy drawn and the
-// wall clock read now. Send it at once.
-[[nodiscard]] Result<proto::ControlRequest> resume_as(const GuestIdentity& identity);
+// wall clock read now. Where `timeline` knows the guest's TSC it may take a while to get there.
+[[nodiscard]] Result<proto::ControlRequest> resume_as(const GuestIdentity& identity,
+                                                      const Timeline& timeline);
 
 // The request that makes a frozen guest go on as who it was.
 [[nodiscard]] proto::ControlRequest thaw();

@@ -65,7 +65,7 @@ Status Sandbox::claim(const GuestIdentity& identity, const proto::ControlRequest
 }
 
 Status Sandbox::resume_guest(const GuestIdentity& identity) {
-    return control(ANCHORHOLD_TRY(resume_as(identity)),
+    return control(ANCHORHOLD_TRY(resume_as(identity, timeline_)),
                    [this](const Result<proto::ControlAnswer>& answer) {
                        if (answer) {
                            timeline_.resumed = timeline_.from_guest_tsc(answer->tsc());
@@ -242,8 +242,17 @@ void Sandbox::handle_restored(const proto::Restored& times) {
     if (state_ == State::kParking) {
         state_ = State::kParked;
         handlers_.on_ready();
-    } else if (handlers_.on_restored) {
-        handlers_.on_restored();
+        return;
+    }
+    // Not waited for: until init has done it nothing of the agent's runs, commands that are started
+    // meanwhile included.
+    state_ = State::kReady;
+    if (const Status asked = resume_guest(identity_); !asked) {
+        give_up(asked.error().message);
+        return;
+    }
+    if (handlers_.on_ready) {
+        handlers_.on_ready();
     }
 }
 

@@ -67,16 +67,14 @@ struct AdoptedParts {
 class Sandbox {
   public:
     struct Handlers {
-        // Exec streams can be opened; of a parked one: claim() can be called. A restored one that
-        // is not parked is ready from the start and does not say so.
+        // Exec streams can be opened; of a parked one: claim() can be called. What is started in a
+        // restored one stands still until the guest has its new identity.
         std::function<void()> on_ready;
         // Once; the sandbox can only be destroyed afterwards. `error` is one line for a person,
         // empty for an orderly end.
         std::function<void(const std::string& error)> on_end;
         std::function<void(std::string_view bytes)>
             on_console;  // guest bytes; only with spec.console
-        // Once, of one that was restored to run: its machine is the snapshot's.
-        std::function<void()> on_restored = nullptr;
         // Once, of one that was restored or claimed: its agent goes on. Its failure is an end.
         std::function<void()> on_resumed = nullptr;
     };
@@ -85,9 +83,8 @@ class Sandbox {
     static Result<std::unique_ptr<Sandbox>> start(EventLoop& loop, const Installation& installation,
                                                   const SandboxSpec& spec, SandboxParts parts,
                                                   Handlers handlers);
-    // Restores a snapshot and returns; its agent goes on as `request.identity` meanwhile. Exec
-    // streams can be opened at once: what is started stands still until the guest has its new
-    // identity. A snapshot that this host cannot restore ends the sandbox with the reason.
+    // Restores a snapshot and returns; its agent goes on as `request.identity` meanwhile. A
+    // snapshot that this host cannot restore ends the sandbox with the reason.
     static Result<std::unique_ptr<Sandbox>> restore(EventLoop& loop,
                                                     const Installation& installation,
                                                     RestoreRequest request, SandboxParts parts,
@@ -153,7 +150,7 @@ class Sandbox {
     Status request_statistics(std::function<void(const proto::Statistics&)> answer);
 
   private:
-    enum class State : uint8_t { kBooting, kParking, kParked, kReady };
+    enum class State : uint8_t { kBooting, kRestoring, kParking, kParked, kReady };
     struct Awaited {
         proto::VmmEvent::EventCase event;
         OnEvent then;
@@ -186,6 +183,7 @@ class Sandbox {
     OwnFd ready_stream_;
     proto::FrameReader ready_frames_{proto::kMaxControlFrame};
     EventLoop::TimerId boot_deadline_ = 0;
+    GuestIdentity identity_;              // of one that is being restored to run
     std::optional<std::string> outcome_;  // why it ended or is about to; first reason wins
     std::function<void(const proto::Statistics&)> statistics_answer_;
     std::optional<proto::ControlRequest> set_up_;

@@ -168,14 +168,8 @@ Result<std::unique_ptr<Sandbox>> Sandbox::restore(EventLoop& loop, const Install
     sandbox->timeline_.handed = monotonic_ns();
     ANCHORHOLD_TRY(sandbox->vmm_->send(command, fds.numbers()));
     sandbox->limit_start();
-    if (park) {
-        sandbox->state_ = State::kParking;
-        return sandbox;
-    }
-    // Sent behind the restore and not waited for: until init has done it nothing of the agent's
-    // runs, commands that are started meanwhile included.
-    ANCHORHOLD_TRY(sandbox->resume_guest(request.identity));
-    sandbox->state_ = State::kReady;
+    sandbox->state_ = park ? State::kParking : State::kRestoring;
+    sandbox->identity_ = std::move(request.identity);
     return sandbox;
 }
 

@@ -12,6 +12,7 @@ constexpr size_t kMachineIdDigits = 32;
 constexpr size_t kMaxLabel = 63;
 // clock_settime(2) ends in 2232; before 2000 is a clock that nobody has set.
 constexpr uint64_t kEarliest = 946'684'800ULL * 1'000'000'000;  // 2000-01-01
+constexpr uint64_t kLongestDelivery = 60'000;                   // ms
 constexpr uint64_t kLatest = 7'258'118'400ULL * 1'000'000'000;  // 2200-01-01
 
 bool is_lower_hex(char c) {
@@ -74,6 +75,17 @@ bool is_uuid(std::string_view text) {
 bool is_plain(const proto::Resume& request) {
     return request.entropy().empty() && request.wall_clock_ns() == 0 && request.generation() == 0 &&
            request.host_name().empty() && request.machine_id().empty() && request.boot_id().empty();
+}
+
+uint64_t wall_clock_at(const proto::Resume& request, uint64_t tsc) {
+    const uint64_t khz = request.tsc_khz();
+    const uint64_t ticks = tsc - request.wall_clock_tsc();
+    if (khz == 0 || tsc < request.wall_clock_tsc() || ticks / khz > kLongestDelivery) {
+        return request.wall_clock_ns();
+    }
+    const uint64_t milliseconds = ticks / khz;
+    return request.wall_clock_ns() + milliseconds * 1'000'000 +
+           static_cast<uint64_t>(static_cast<double>(ticks % khz) * 1e6 / static_cast<double>(khz));
 }
 
 Status check_resume(const proto::Resume& request, uint64_t generation) {

@@ -22,4 +22,9 @@ constexpr size_t kMaxHostName = 64;  // sethostname(2)
 // told of a new generation whose kernel still has the old randomness.
 [[nodiscard]] Status check_resume(const proto::Resume& request, uint64_t generation);
 
+// The wall clock of a request that has one, when the guest's TSC is `tsc`. A moment that lies in
+// the future, or more than a minute back, is not of this guest's TSC (it is scaled): then the clock
+// as it was read.
+[[nodiscard]] uint64_t wall_clock_at(const proto::Resume& request, uint64_t tsc);
+
 }  // namespace anchorhold::guest_init

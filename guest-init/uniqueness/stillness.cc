@@ -1,6 +1,8 @@
 // Two sequences and their failures.
 #include "guest-init/uniqueness/stillness.h"
 
+#include <x86intrin.h>
+
 #include <span>
 #include <string>
 #include <utility>
@@ -133,7 +135,7 @@ Status Stillness::become(const proto::Resume& request) {
         ANCHORHOLD_TRY(identity.add_entropy(std::as_bytes(std::span(request.entropy()))));
     }
     if (request.wall_clock_ns() != 0) {
-        ANCHORHOLD_TRY(identity.set_wall_clock(request.wall_clock_ns()));
+        ANCHORHOLD_TRY(identity.set_wall_clock(wall_clock_at(request, __rdtsc())));
     }
     if (!request.machine_id().empty()) {
         ANCHORHOLD_TRY(identity.set_machine_id(request.machine_id()));

@@ -141,7 +141,7 @@ Result<std::unique_ptr<LiveSandbox>> RealSandbox::make_child(const MemorySnapsho
     auto identity = ANCHORHOLD_TRY(complete(request.identity));
     auto made =
         std::make_unique<RealSandbox>(context_, request.name, request.spec, std::move(handlers));
-    supervisor::Sandbox::Handlers sandbox_handlers = made->sandbox_handlers(Ready::kWhenGuestIs);
+    supervisor::Sandbox::Handlers sandbox_handlers = made->sandbox_handlers();
     sandbox_handlers.on_resumed = std::move(on_resumed);
     made->set(ANCHORHOLD_TRY(
         supervisor::Sandbox::restore(loop_, context_.installation,

@@ -61,7 +61,7 @@ void RealSandbox::answer(Done done, Status status) {
     post([done = std::move(done), status = std::move(status)] { done(status); });
 }
 
-supervisor::Sandbox::Handlers RealSandbox::sandbox_handlers(Ready ready) {
+supervisor::Sandbox::Handlers RealSandbox::sandbox_handlers() {
     supervisor::Sandbox::Handlers handlers;
     handlers.on_ready = [this] { handlers_.on_ready(); };
     handlers.on_end = [this](const std::string& error) {
@@ -70,9 +70,6 @@ supervisor::Sandbox::Handlers RealSandbox::sandbox_handlers(Ready ready) {
         const std::string text = error;
         on_end(text);
     };
-    if (ready == Ready::kWhenRestored) {
-        handlers.on_restored = [this] { handlers_.on_ready(); };
-    }
     return handlers;
 }
 

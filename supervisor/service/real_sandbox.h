@@ -40,9 +40,7 @@ class RealSandbox final : public LiveSandbox {
                 Handlers handlers);
     ~RealSandbox() override;
 
-    // When handlers_.on_ready is called.
-    enum class Ready { kWhenGuestIs, kWhenRestored };
-    supervisor::Sandbox::Handlers sandbox_handlers(Ready ready);
+    supervisor::Sandbox::Handlers sandbox_handlers();
     void set(std::unique_ptr<supervisor::Sandbox> sandbox) { sandbox_ = std::move(sandbox); }
     // The host's ends of a parked one's channels.
     void set_channels(std::vector<supervisor::GuestChannel> channels) {

@@ -77,13 +77,13 @@ Status RestoringSandbox::restore() {
     handlers.on_end = [this](const std::string& error) { end(error); };
     real_ =
         std::make_unique<RealSandbox>(context_, request_.name, request_.spec, std::move(handlers));
-    real_->set(ANCHORHOLD_TRY(supervisor::Sandbox::restore(
-        context_.loop, context_.installation,
-        {.start = supervisor::RestoreRequest::Start::kPark,
-         .files = files,
-         .identity = {},
-         .shell = nullptr},
-        std::move(request_.parts), real_->sandbox_handlers(RealSandbox::Ready::kWhenGuestIs))));
+    real_->set(ANCHORHOLD_TRY(
+        supervisor::Sandbox::restore(context_.loop, context_.installation,
+                                     {.start = supervisor::RestoreRequest::Start::kPark,
+                                      .files = files,
+                                      .identity = {},
+                                      .shell = nullptr},
+                                     std::move(request_.parts), real_->sandbox_handlers())));
     return {};
 }
 

@@ -61,9 +61,9 @@ SandboxEngine::Made RealEngine::start_cold(StartRequest request, Handlers handle
     }
     auto made =
         std::make_unique<RealSandbox>(context_, request.name, request.spec, std::move(handlers));
-    made->set(ANCHORHOLD_TRY(supervisor::Sandbox::start(
-        context_.loop, context_.installation, request.spec, std::move(request.parts),
-        made->sandbox_handlers(RealSandbox::Ready::kWhenGuestIs))));
+    made->set(ANCHORHOLD_TRY(supervisor::Sandbox::start(context_.loop, context_.installation,
+                                                        request.spec, std::move(request.parts),
+                                                        made->sandbox_handlers())));
     return made;
 }
 
@@ -79,13 +79,13 @@ SandboxEngine::Made RealEngine::restore(const TemplateInfo& origin, StartRequest
     request.parts.set_up.reset();
     auto made = std::make_unique<RealSandbox>(context_, request.name, spec_of(found->manifest),
                                               std::move(handlers));
-    made->set(ANCHORHOLD_TRY(supervisor::Sandbox::restore(
-        context_.loop, context_.installation,
-        {.start = supervisor::RestoreRequest::Start::kRun,
-         .files = found->files,
-         .identity = std::move(identity),
-         .shell = take(std::move(shell))},
-        std::move(request.parts), made->sandbox_handlers(RealSandbox::Ready::kWhenRestored))));
+    made->set(ANCHORHOLD_TRY(
+        supervisor::Sandbox::restore(context_.loop, context_.installation,
+                                     {.start = supervisor::RestoreRequest::Start::kRun,
+                                      .files = found->files,
+                                      .identity = std::move(identity),
+                                      .shell = take(std::move(shell))},
+                                     std::move(request.parts), made->sandbox_handlers())));
     return made;
 }
 
@@ -103,13 +103,13 @@ SandboxEngine::Made RealEngine::park(const TemplateInfo& origin, std::unique_ptr
         parts.channels.push_back({port, std::move(guest)});
     }
     made->set_channels(std::move(ours));
-    made->set(ANCHORHOLD_TRY(supervisor::Sandbox::restore(
-        context_.loop, context_.installation,
-        {.start = supervisor::RestoreRequest::Start::kPark,
-         .files = found->files,
-         .identity = {},
-         .shell = take(std::move(shell))},
-        std::move(parts), made->sandbox_handlers(RealSandbox::Ready::kWhenGuestIs))));
+    made->set(ANCHORHOLD_TRY(
+        supervisor::Sandbox::restore(context_.loop, context_.installation,
+                                     {.start = supervisor::RestoreRequest::Start::kPark,
+                                      .files = found->files,
+                                      .identity = {},
+                                      .shell = take(std::move(shell))},
+                                     std::move(parts), made->sandbox_handlers())));
     return made;
 }
 
@@ -140,9 +140,9 @@ SandboxEngine::Made RealEngine::adopt(const std::string& name,
         return fail(fmt::format("sandbox {}: not everything of it was kept", name));
     }
     auto made = std::make_unique<RealSandbox>(context_, name, spec, std::move(handlers));
-    made->set(ANCHORHOLD_TRY(supervisor::Sandbox::adopt(
-        context_.loop, context_.installation.image_path(spec.image), std::move(parts),
-        made->sandbox_handlers(RealSandbox::Ready::kWhenGuestIs))));
+    made->set(ANCHORHOLD_TRY(
+        supervisor::Sandbox::adopt(context_.loop, context_.installation.image_path(spec.image),
+                                   std::move(parts), made->sandbox_handlers())));
     made->tell_ready();
     return made;
 }

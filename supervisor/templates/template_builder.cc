@@ -229,13 +229,16 @@ Status TemplateBuilder::restore_once() {
                           .identity = std::move(identity),
                           .shell = nullptr},
                          {},
-                         {.on_ready = nullptr,
+                         {.on_ready = [this] { probe(); },
                           .on_end = [this](const std::string& error) { sandbox_ended(error); },
                           .on_console = nullptr}));
+    return {};
+}
+
+void TemplateBuilder::probe() {
     run_command(
         request_.probe, [this](const exec::Outcome& outcome) { probe_ended(outcome); },
         [this] { probe_answered(); });
-    return {};
 }
 
 // What a command uses until it answers is what somebody waits for; its end is nobody's hurry.

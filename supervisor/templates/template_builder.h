@@ -63,6 +63,7 @@ class TemplateBuilder {
     void source_written(const Result<proto::VmmEvent>& event);
     void source_ended();
     Status restore_once();
+    void probe();
     void probe_answered();
     void probe_ended(const exec::Outcome& outcome);
     Status record_working_set();

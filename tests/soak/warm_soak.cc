@@ -93,20 +93,13 @@ class Cycle {
                               .identity = std::move(identity),
                               .shell = nullptr},
                              {},
-                             {.on_ready = nullptr,
+                             {.on_ready = [this] { start(); },
                               .on_end = [this](const std::string& why) { ended_ = why; },
                               .on_console = nullptr}));
         return {};
     }
-    Status ask(const std::string& line) {
-        output_ = ANCHORHOLD_TRY(sys::memfd("output", 0));
-        OwnFd stream = ANCHORHOLD_TRY(sandbox_->open_exec_stream());
-        client_ = std::make_unique<exec::ExecClient>(
-            loop_, std::move(stream), shell_command(line),
-            exec::Stdio{.in = -1, .out = output_.get(), .err = output_.get()},
-            [this](const exec::Outcome& outcome) { outcome_ = outcome; });
-        return {};
-    }
+    // Asked as soon as there is somebody to ask.
+    void ask(const std::string& line) { line_ = line; }
     void kill() {
         if (sandbox_ && !ended_) {
             static_cast<void>(kill_program(sandbox_->vmm_pid(), "anchorhold-vmm"));
@@ -133,10 +126,26 @@ class Cycle {
 
   private:
     static constexpr size_t kMaxAnswer = 4096;
+
+    void start() {
+        auto output = sys::memfd("output", 0);
+        auto stream = sandbox_->open_exec_stream();
+        if (!output || !stream) {
+            ended_ = "no stream";
+            return;
+        }
+        output_ = std::move(*output);
+        client_ = std::make_unique<exec::ExecClient>(
+            loop_, std::move(*stream), shell_command(line_),
+            exec::Stdio{.in = -1, .out = output_.get(), .err = output_.get()},
+            [this](const exec::Outcome& outcome) { outcome_ = outcome; });
+    }
+
     EventLoop& loop_;
     const supervisor::Installation& installation_;
     std::unique_ptr<Sandbox> sandbox_;
     std::unique_ptr<exec::ExecClient> client_;
+    std::string line_;
     OwnFd output_;
     std::optional<exec::Outcome> outcome_;
     std::optional<std::string> ended_;
@@ -241,9 +250,9 @@ class WarmSoak {
     Status cycle(uint64_t number) {
         const auto source = ANCHORHOLD_TRY(store_->open(kName, supervisor_digests()));
         Cycle one(*loop_, installation_);
+        one.ask(fmt::format(
+            "cat $HOME/mark; echo {} | tee $HOME/mine; cat /proc/sys/kernel/random/uuid", number));
         ANCHORHOLD_TRY(one.begin(source));
-        ANCHORHOLD_TRY(one.ask(fmt::format(
-            "cat $HOME/mark; echo {} | tee $HOME/mine; cat /proc/sys/kernel/random/uuid", number)));
         ANCHORHOLD_TRY(turn_until([&] { return one.answered(); }, "an answer"));
         const std::string answer = one.answer();
         std::istringstream lines(answer);
@@ -292,12 +301,12 @@ class WarmSoak {
         uint64_t answered = 0;
         for (uint64_t i = 0; i < rounds; ++i) {
             Cycle one(*loop_, installation_);
+            one.ask("cat $HOME/mark");
             ANCHORHOLD_TRY(one.begin(source));
             const EventLoop::TimerId timer = loop_->add_timer(
                 std::chrono::microseconds(random_() % static_cast<uint64_t>(usual.count())),
                 [&one] { one.kill(); });
-            const Status asked = one.ask("cat $HOME/mark");
-            ANCHORHOLD_TRY(turn_until([&] { return one.answered() || !asked; }, "an outcome"));
+            ANCHORHOLD_TRY(turn_until([&] { return one.answered(); }, "an outcome"));
             if (one.answer() == mark_ + "\n") {
                 ++answered;
                 loop_->cancel_timer(timer);

@@ -73,6 +73,22 @@ TEST(ResumeRequest, wall_clock_is_between_2000_and_2200) {
     }
 }
 
+TEST(ResumeRequest, wall_clock_counts_what_has_passed_on_the_way) {
+    constexpr uint64_t kRead = 1'700'000'000 * kSecond;
+    proto::Resume request;
+    request.set_wall_clock_ns(kRead);
+    EXPECT_EQ(wall_clock_at(request, 5'000'000), kRead) << "when it was read is not known";
+    request.set_wall_clock_tsc(5'000'000);
+    request.set_tsc_khz(2'500'000);
+    EXPECT_EQ(wall_clock_at(request, 5'000'000), kRead);
+    EXPECT_EQ(wall_clock_at(request, 5'000'000 + 2'500'000 + 5), kRead + 1'000'002);
+    EXPECT_EQ(wall_clock_at(request, 5'000'000 + 60'000 * uint64_t{2'500'000}),
+              kRead + 60 * kSecond);
+    EXPECT_EQ(wall_clock_at(request, 5'000'000 + 60'001 * uint64_t{2'500'000}), kRead)
+        << "not this TSC";
+    EXPECT_EQ(wall_clock_at(request, 4'999'999), kRead) << "the future";
+}
+
 TEST(ResumeRequest, generation_is_another_and_comes_with_entropy) {
     proto::Resume request = whole();
     request.set_generation(7);

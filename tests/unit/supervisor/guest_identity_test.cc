@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <x86intrin.h>
 
 #include <chrono>
 #include <set>
@@ -50,7 +51,7 @@ TEST(GuestIdentity, generation_follows_the_clock_closely) {
 TEST(GuestIdentity, resume_carries_all_of_it_with_entropy_and_the_time) {
     const GuestIdentity identity = fresh_identity("host").value();
     const uint64_t before = now_ns();
-    const auto request = resume_as(identity).value();
+    const auto request = resume_as(identity, {}).value();
     ASSERT_TRUE(request.has_resume());
     const proto::Resume& resume = request.resume();
     EXPECT_EQ(resume.entropy().size(), 64U);
@@ -62,10 +63,23 @@ TEST(GuestIdentity, resume_carries_all_of_it_with_entropy_and_the_time) {
     EXPECT_EQ(resume.boot_id(), identity.boot_id);
 }
 
+TEST(GuestIdentity, moment_of_the_clock_is_told_by_a_guests_tsc_that_is_known) {
+    const GuestIdentity identity = fresh_identity("").value();
+    EXPECT_EQ(resume_as(identity, {}).value().resume().wall_clock_tsc(), 0U);
+    Timeline timeline;
+    timeline.guest_tsc_offset = uint64_t{0} - 1000;
+    timeline.tsc_khz = 2'000'000;
+    const uint64_t before = __rdtsc();
+    const proto::Resume resume = resume_as(identity, timeline).value().resume();
+    EXPECT_GE(resume.wall_clock_tsc(), before - 1000);
+    EXPECT_LE(resume.wall_clock_tsc(), __rdtsc() - 1000);
+    EXPECT_EQ(resume.tsc_khz(), 2'000'000U);
+}
+
 TEST(GuestIdentity, entropy_is_drawn_for_each_resume) {
     const GuestIdentity identity = fresh_identity("").value();
-    const std::string first = resume_as(identity).value().resume().entropy();
-    EXPECT_NE(first, resume_as(identity).value().resume().entropy());
+    const std::string first = resume_as(identity, {}).value().resume().entropy();
+    EXPECT_NE(first, resume_as(identity, {}).value().resume().entropy());
     EXPECT_GT(std::set<char>(first.begin(), first.end()).size(), 16U) << "bytes that are all alike";
 }
 
