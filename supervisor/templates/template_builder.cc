@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <utility>
@@ -26,6 +27,8 @@ using namespace std::chrono_literals;
 
 // What the guest keeps free while it is squeezed: init and the kernel go on meanwhile.
 constexpr uint64_t kLeftFree = uint64_t{6} << 20;
+// What is taken beyond what the guest has touched and freed: it does not give away exactly that.
+constexpr uint64_t kBeyondTouched = uint64_t{16} << 20;
 constexpr Duration kLook = 20ms;
 constexpr int kIdleLooks = 50;  // a balloon that has not moved for a second has what it gets
 
@@ -148,13 +151,20 @@ void TemplateBuilder::freeze() {
 }
 
 // The balloon takes what is free and gives it back at once: what the guest's kernel has on its free
-// lists is then a hole, whatever it once held.
+// lists is then a hole, whatever it once held. What the guest never touched is one already, and the
+// kernel gives away what it has used first.
 void TemplateBuilder::squeeze(uint64_t free_bytes) {
     step("giving free memory back");
-    const uint64_t free = std::min(free_bytes, request_.sandbox.memory_bytes);
-    const uint64_t target = free > kLeftFree ? (free - kLeftFree) & ~uint64_t{4095} : 0;
-    check(sandbox_->set_balloon(target));
-    watch_balloon(target, 0, 0);
+    check(sandbox_->request_statistics([this, free_bytes](const proto::Statistics& statistics) {
+        const uint64_t memory = request_.sandbox.memory_bytes;
+        const uint64_t free = std::min(free_bytes, memory);
+        const uint64_t used = memory - free;
+        const uint64_t touched = std::clamp(statistics.memory_bytes(), used, memory) - used;
+        const uint64_t most = free > kLeftFree ? free - kLeftFree : 0;
+        const uint64_t target = std::min(most, touched + touched / 4 + kBeyondTouched);
+        check(sandbox_->set_balloon(target & ~uint64_t{4095}));
+        watch_balloon(target & ~uint64_t{4095}, 0, 0);
+    }));
 }
 
 void TemplateBuilder::watch_balloon(uint64_t target, uint64_t last, int idle_looks) {
