@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "base/sys.h"
@@ -105,6 +106,18 @@ int move_away(int fd, const Plan& plan) {
     refuse(report, errno);
 }
 
+// The number of a pidfd's process, for people; -1 when it has ended (pidfd_open(2), fdinfo).
+pid_t pid_of(int pidfd) {
+    const auto text = sys::read_file("/proc/self/fdinfo/" + std::to_string(pidfd));
+    const size_t at = text ? text->find("\nPid:") : std::string::npos;
+    const size_t digit = at == std::string::npos ? at : text->find_first_of("-0123456789", at);
+    pid_t pid = -1;
+    if (digit != std::string::npos) {
+        std::from_chars(text->data() + digit, text->data() + text->size(), pid);
+    }
+    return pid;
+}
+
 }  // namespace
 
 Result<Child> spawn(const SpawnRequest& request) {
@@ -140,6 +153,11 @@ Result<Child> spawn(const SpawnRequest& request) {
         return fail_errno(code, "execute", request.path);
     }
     return child;
+}
+
+Child Child::from_pidfd(OwnFd pidfd) {
+    const pid_t pid = pid_of(pidfd.get());
+    return {pid, std::move(pidfd)};
 }
 
 Child& Child::operator=(Child&& other) noexcept {

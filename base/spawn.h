@@ -38,6 +38,8 @@ class Child {
     // One that is not a child of ours can be signalled and watched; wait() is an error then
     // (ECHILD).
     Child(pid_t pid, OwnFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+    // The same, of whose number nothing more is known than its pidfd.
+    static Child from_pidfd(OwnFd pidfd);
     Child(Child&& other) noexcept
         : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)) {}
     Child& operator=(Child&& other) noexcept;

@@ -161,7 +161,8 @@ Result<Report> measure(const supervisor::Installation& installation, MeasureRequ
         if (kind == StartKind::kCold) {
             return std::make_unique<SandboxVariant>(*loop, installation, sandbox, request.version);
         }
-        return std::make_unique<RestoredVariant>(*loop, installation, *from, kind, request.version);
+        return std::make_unique<RestoredVariant>(*loop, installation, *from, kind,
+                                                 request.memory_backend, request.version);
     };
     std::vector<std::unique_ptr<Variant>> variants;
     for (const StartKind kind : request.starts) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "bench/series.h"
 #include "bench/variant.h"
 #include "supervisor/installation.h"
+#include "supervisor/memory_backend.h"
 #include "supervisor/spec.h"
 
 namespace anchorhold::bench {
@@ -21,6 +23,7 @@ struct MeasureRequest {
     uint32_t count = 21;
     SeriesOptions::TickPhases tick_phases = SeriesOptions::TickPhases::kAsTheyCome;
     std::vector<StartKind> starts = {StartKind::kCold};
+    std::optional<supervisor::MemoryBackend> memory_backend;  // of those; unset: the template's
     std::string from;                  // a template for those that are not cold; empty: one is made
     std::vector<std::string> warm;     // of the one that is made: shell commands to run first
     std::vector<PeerRequest> peers;    // start cold

@@ -19,8 +19,9 @@ constexpr Duration kSettled = 300ms;
 
 RestoredVariant::RestoredVariant(EventLoop& loop, const supervisor::Installation& installation,
                                  const supervisor::OpenTemplate& from, StartKind kind,
+                                 std::optional<supervisor::MemoryBackend> memory,
                                  std::string version)
-    : loop_(loop), installation_(installation), from_(from) {
+    : loop_(loop), installation_(installation), from_(from), memory_(memory) {
     description_.name = kOurName;
     description_.version = std::move(version);
     description_.command_line = {installation_.vmm};
@@ -85,7 +86,8 @@ Status RestoredVariant::restore(supervisor::RestoreRequest::Start how,
                                      {.start = how,
                                       .files = from_.files,
                                       .identity = std::move(identity),
-                                      .shell = std::move(shell_)},
+                                      .shell = std::move(shell_),
+                                      .memory = memory_},
                                      {},
                                      {.on_ready = [this, how] { is_ready(how); },
                                       .on_end =

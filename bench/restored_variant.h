@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/event_loop.h"
@@ -21,7 +22,8 @@ class RestoredVariant final : public Variant {
   public:
     // What is referred to outlives it. `kind` is not kCold. `version` is Anchorhold's.
     RestoredVariant(EventLoop& loop, const supervisor::Installation& installation,
-                    const supervisor::OpenTemplate& from, StartKind kind, std::string version);
+                    const supervisor::OpenTemplate& from, StartKind kind,
+                    std::optional<supervisor::MemoryBackend> memory, std::string version);
 
     [[nodiscard]] const VariantDescription& description() const override { return description_; }
     Status prepare() override;
@@ -42,6 +44,7 @@ class RestoredVariant final : public Variant {
     EventLoop& loop_;
     const supervisor::Installation& installation_;
     const supervisor::OpenTemplate& from_;
+    std::optional<supervisor::MemoryBackend> memory_;
     VariantDescription description_;
     Handlers handlers_;
     mutable supervisor::Timeline timeline_;  // the sandbox's, from the request on

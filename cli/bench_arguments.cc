@@ -51,6 +51,9 @@ std::vector<std::string> options_of(const BenchArguments& arguments,
     if (!arguments.from.empty()) {
         add("--from", arguments.from);
     }
+    if (!arguments.memory_backend.empty()) {
+        add("--memory-backend", arguments.memory_backend);
+    }
     for (const std::string& peer : arguments.peers) {
         add("--peer", peer);
     }
@@ -102,6 +105,12 @@ Result<bench::MeasureRequest> complete_bench_request(const BenchArguments& argum
     request.tick_phases = arguments.shift ? bench::SeriesOptions::TickPhases::kShifted
                                           : bench::SeriesOptions::TickPhases::kAsTheyCome;
     request.from = arguments.from;
+    const auto backend = supervisor::wished_backend(arguments.memory_backend);
+    if (!backend) {
+        return fail(fmt::format("--memory-backend '{}': {}", arguments.memory_backend,
+                                backend.error().message));
+    }
+    request.memory_backend = *backend;
     request.warm = arguments.warm;
     request.rushes = arguments.rushes;
     request.idle = arguments.idle;

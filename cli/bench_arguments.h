@@ -21,6 +21,7 @@ struct BenchArguments {
     std::string disk = "4G";
     std::vector<std::string> starts = {"cold"};
     std::string from;
+    std::string memory_backend;
     std::vector<std::string> warm;
     std::vector<uint32_t> rushes;
     std::vector<uint32_t> idle;

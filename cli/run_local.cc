@@ -109,8 +109,10 @@ class LocalRun {
                                          {.start = supervisor::RestoreRequest::Start::kRun,
                                           .files = template_->files,
                                           .identity = std::move(identity),
-                                          .shell = nullptr},
+                                          .shell = nullptr,
+                                          .memory = options_.memory_backend},
                                          std::move(parts), std::move(handlers)));
+        report_.memory_backend = supervisor::to_text(sandbox_->memory_backend());
         return {};
     }
 

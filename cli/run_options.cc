@@ -16,6 +16,10 @@ std::vector<std::string> to_arguments(const RunOptions& options) {
     } else {
         arguments.push_back("--from=" + options.from);
     }
+    if (options.memory_backend) {
+        arguments.push_back(
+            fmt::format("--memory-backend={}", supervisor::to_text(*options.memory_backend)));
+    }
     if (!sandbox.kernel.empty()) {
         arguments.push_back("--kernel=" + sandbox.kernel);
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "supervisor/memory_backend.h"
 #include "supervisor/spec.h"
 
 namespace anchorhold::cli {
@@ -13,6 +14,7 @@ namespace anchorhold::cli {
 struct RunOptions {
     supervisor::SandboxSpec sandbox;
     std::string from;  // a template to start from; empty: boot sandbox.image
+    std::optional<supervisor::MemoryBackend> memory_backend;  // with `from`; unset: the template's
     std::vector<std::string> command;
     std::vector<std::string> environment;  // KEY=VALUE
     std::string working_directory;         // empty: the user's home

@@ -62,6 +62,9 @@ void RunReport::print(bool json, const supervisor::Timeline* timeline) const {
     report["out_of_memory"] = out_of_memory;
     report["error"] =
         error.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(error);
+    if (!memory_backend.empty()) {
+        report["memory_backend"] = memory_backend;
+    }
     if (timeline != nullptr) {
         const supervisor::Timeline& t = *timeline;
         report["milliseconds"] = t.mapped != 0 ? restored_phases(t) : booted_phases(t);

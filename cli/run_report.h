@@ -14,7 +14,8 @@ struct RunReport {
     int status = 0;
     int signal = 0;
     bool out_of_memory = false;
-    std::string error;  // one line; empty when there is nothing to say
+    std::string_view memory_backend;  // of one that was restored
+    std::string error;                // one line; empty when there is nothing to say
 
     void take(const exec::Exited& exited) {
         signal = exited.signal;

@@ -17,19 +17,31 @@ namespace anchorhold::cli {
 namespace {
 
 std::string request(const RunOptions& options) {
-    const nlohmann::json body = {{"template", options.from},
-                                 {"command", options.command},
-                                 {"user", options.user},
-                                 {"working_directory", options.working_directory}};
+    nlohmann::json body = {{"template", options.from},
+                           {"command", options.command},
+                           {"user", options.user},
+                           {"working_directory", options.working_directory}};
+    if (options.memory_backend) {
+        body["memory_backend"] = supervisor::to_text(*options.memory_backend);
+    }
     return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+// What the service said of the run's guest.
+struct Origin {
+    std::string sandbox;
+    std::string start;
+    std::string memory_backend;
+};
+
 // `first_byte` in nanoseconds, from the request on the service's socket; 0: there was none.
-void report(const RunOptions& options, const std::string& sandbox, const std::string& start,
-            uint64_t first_byte, int status) {
+void report(const RunOptions& options, const Origin& origin, uint64_t first_byte, int status) {
     if (options.json) {
         nlohmann::ordered_json line = {
-            {"exit_status", status}, {"sandbox", sandbox}, {"start", start}};
+            {"exit_status", status}, {"sandbox", origin.sandbox}, {"start", origin.start}};
+        if (!origin.memory_backend.empty()) {
+            line["memory_backend"] = origin.memory_backend;
+        }
         if (first_byte != 0) {
             line["milliseconds"] = {
                 {"first_byte", static_cast<double>(first_byte / 1000) / 1000.0}};
@@ -56,17 +68,16 @@ std::optional<int> run_on_service(const RunOptions& options) {
         print_error(stream.error().message);
         return kExitFailed;
     }
-    const std::string sandbox = stream->sandbox;
-    const std::string start = stream->start;
+    const Origin origin{stream->sandbox, stream->start, stream->memory_backend};
     uint64_t first_byte = 0;
     exec::ClientHooks hooks;
     hooks.first_byte = [&] { first_byte = supervisor::monotonic_ns() - requested; };
     const auto status = exec_on(std::move(*stream), options, std::move(hooks));
     if (!status) {
-        print_error(fmt::format("sandbox {}: {}", sandbox, status.error().message));
+        print_error(fmt::format("sandbox {}: {}", origin.sandbox, status.error().message));
         return kExitFailed;
     }
-    report(options, sandbox, start, first_byte, *status);
+    report(options, origin, first_byte, *status);
     return *status;
 }
 

@@ -101,9 +101,12 @@ Result<ServiceStream> ServiceClient::open_stream(std::string_view target,
     if (!answer.descriptor.valid()) {
         return fail("the service passed no stream");
     }
-    return ServiceStream{
-        std::move(answer.descriptor), std::move(socket_), answer.http.fields["anchorhold-sandbox"],
-        answer.http.fields["anchorhold-start"], answer.http.fields["anchorhold-passed-over"]};
+    return ServiceStream{std::move(answer.descriptor),
+                         std::move(socket_),
+                         answer.http.fields["anchorhold-sandbox"],
+                         answer.http.fields["anchorhold-start"],
+                         answer.http.fields["anchorhold-passed-over"],
+                         answer.http.fields["anchorhold-memory-backend"]};
 }
 
 }  // namespace anchorhold::cli

@@ -16,7 +16,8 @@ struct ServiceStream {
     OwnFd lease;
     std::string sandbox;  // its name
     std::string start;    // how the guest came to be: parked, shell, restore, cold; may be empty
-    std::string passed_over;  // why it was none of the faster ways
+    std::string passed_over;     // why it was none of the faster ways
+    std::string memory_backend;  // of a run whose guest did not boot: file, userfaultfd
 };
 
 // One blocking connection; calls go over it one after the other.

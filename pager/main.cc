@@ -26,7 +26,10 @@ Status serve() {
     OwnFd descriptors = ANCHORHOLD_TRY(sys::open("/proc/self/fd", O_PATH | O_DIRECTORY));
     const auto loop = ANCHORHOLD_TRY(EventLoop::create());
     ANCHORHOLD_TRY(lock_down_server());
-    return Session(*loop, std::move(control), std::move(descriptors)).run();
+    if (!Session(*loop, std::move(control), std::move(descriptors)).run()) {
+        ::_exit(1);  // whoever listens was told why
+    }
+    return {};
 }
 
 Status compress() {

@@ -1,9 +1,6 @@
 // Sandboxes that change hands: taken over from a supervisor that is gone, left to the next one.
-#include <fcntl.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
-#include <charconv>
 #include <utility>
 
 #include "base/sys.h"
@@ -12,27 +9,10 @@
 #include "supervisor/vmm_process.h"
 
 namespace anchorhold::supervisor {
-namespace {
-
-// The number of a pidfd's process, for people; -1 when it has ended (pidfd_open(2), fdinfo).
-pid_t pid_of(int pidfd) {
-    const auto text = sys::read_file("/proc/self/fdinfo/" + std::to_string(pidfd));
-    const size_t at = text ? text->find("\nPid:") : std::string::npos;
-    const size_t digit = at == std::string::npos ? at : text->find_first_of("-0123456789", at);
-    pid_t pid = -1;
-    if (digit != std::string::npos) {
-        std::from_chars(text->data() + digit, text->data() + text->size(), pid);
-    }
-    return pid;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<VmmProcess>> VmmProcess::adopt(EventLoop& loop, OwnFd control, OwnFd pidfd,
                                                       Handlers handlers) {
     ANCHORHOLD_TRY(sys::set_nonblocking(control.get()));
-    const pid_t pid = pid_of(pidfd.get());
-    std::unique_ptr<VmmProcess> vmm(new VmmProcess(loop, Child(pid, std::move(pidfd)),
+    std::unique_ptr<VmmProcess> vmm(new VmmProcess(loop, Child::from_pidfd(std::move(pidfd)),
                                                    std::move(control), std::move(handlers)));
     ANCHORHOLD_TRY(vmm->watch());
     return vmm;
@@ -57,17 +37,30 @@ Result<std::unique_ptr<Sandbox>> Sandbox::adopt(EventLoop& loop, const std::stri
         ANCHORHOLD_TRY(loop.add(sandbox->guest_streams_.get(), EPOLLIN,
                                 [self](uint32_t) { self->accept_guest_stream(); }));
     }
+    if (parts.pager_control.valid()) {
+        sandbox->pager_ = ANCHORHOLD_TRY(
+            PagerProcess::adopt(loop, std::move(parts.pager_control), std::move(parts.pager_pidfd),
+                                [self](const std::string& why) { self->give_up(why); }));
+    }
     sandbox->vmm_ = ANCHORHOLD_TRY(VmmProcess::adopt(
         loop, std::move(parts.control), std::move(parts.pidfd), sandbox->vmm_handlers()));
     return sandbox;
 }
 
 Sandbox::Descriptors Sandbox::descriptors() const {
-    return {vmm_->control(), vmm_->pidfd(), guest_streams_.get(), disk_.get()};
+    return {.control = vmm_->control(),
+            .pidfd = vmm_->pidfd(),
+            .guest_streams = guest_streams_.get(),
+            .disk = disk_.get(),
+            .pager_control = pager_ ? pager_->control() : -1,
+            .pager_pidfd = pager_ ? pager_->pidfd() : -1};
 }
 
 void Sandbox::let_go() {
     vmm_->let_go();
+    if (pager_) {
+        pager_->let_go();
+    }
 }
 
 }  // namespace anchorhold::supervisor

@@ -186,6 +186,15 @@ void Sandbox::give_up(std::string why) {
     vmm_->kill();
 }
 
+// A VMM whose pager failed ends too, and knows less about why.
+void Sandbox::set_outcome(std::string otherwise) {
+    if (outcome_.has_value()) {
+        return;
+    }
+    const auto failure = pager_ ? pager_->failure() : std::nullopt;
+    outcome_ = failure.value_or(std::move(otherwise));
+}
+
 void Sandbox::handle_event(const proto::VmmEvent& event) {
     if (awaited_ && awaited_->event == event.event_case()) {
         const OnEvent then = std::move(awaited_->then);
@@ -198,9 +207,7 @@ void Sandbox::handle_event(const proto::VmmEvent& event) {
             timeline_.take(event.started());
             break;
         case proto::VmmEvent::kEnded:
-            if (!outcome_.has_value()) {
-                outcome_ = describe_end(event.ended(), image_);
-            }
+            set_outcome(describe_end(event.ended(), image_));
             break;
         case proto::VmmEvent::kConsole:
             if (handlers_.on_console) {
@@ -258,9 +265,7 @@ void Sandbox::handle_restored(const proto::Restored& times) {
 
 void Sandbox::handle_vmm_end(const std::string& how) {
     loop_.cancel_timer(boot_deadline_);
-    if (!outcome_.has_value()) {
-        outcome_ = "the VMM ended unexpectedly" + (how.empty() ? "" : ": " + how);
-    }
+    set_outcome("the VMM ended unexpectedly" + (how.empty() ? "" : ": " + how));
     const auto on_end = std::move(handlers_.on_end);  // it may destroy this object
     const std::string error = *outcome_;
     if (awaited_) {

@@ -19,6 +19,7 @@
 #include "supervisor/control_call.h"
 #include "supervisor/guest_identity.h"
 #include "supervisor/installation.h"
+#include "supervisor/pager_process.h"
 #include "supervisor/shell.h"
 #include "supervisor/snapshot_files.h"
 #include "supervisor/spec.h"
@@ -53,6 +54,7 @@ struct RestoreRequest {
     const SnapshotFiles& files;
     GuestIdentity identity;        // with kRun
     std::unique_ptr<Shell> shell;  // of the snapshot's shape; null: one is started
+    std::optional<MemoryBackend> memory = std::nullopt;  // unset: what the files allow
 };
 
 // What keeps a sandbox alive and lets another supervisor take it over.
@@ -61,6 +63,9 @@ struct AdoptedParts {
     OwnFd pidfd;          // of its VMM
     OwnFd guest_streams;  // where the VMM passes connections to kReadyPort; may be empty
     OwnFd disk;           // the writable layer; may be empty
+    // Of the pager that serves its memory; empty where it has none.
+    OwnFd pager_control = {};
+    OwnFd pager_pidfd = {};
 };
 
 // Belongs to its event loop's thread. The destructor leaves nothing: no process, no file, no mount.
@@ -131,6 +136,8 @@ class Sandbox {
         int pidfd = -1;
         int guest_streams = -1;
         int disk = -1;
+        int pager_control = -1;
+        int pager_pidfd = -1;
     };
     [[nodiscard]] Descriptors descriptors() const;
     // Forgets the VM, which runs on for as long as somebody holds its control socket; only the
@@ -146,6 +153,10 @@ class Sandbox {
     void note_exec(uint64_t guest_tsc) { timeline_.exec = timeline_.from_guest_tsc(guest_tsc); }
     void note_first_byte() { timeline_.first_byte = monotonic_ns(); }
     [[nodiscard]] pid_t vmm_pid() const { return vmm_->pid(); }
+    // How a restored one gets its memory; kFile of any other.
+    [[nodiscard]] MemoryBackend memory_backend() const {
+        return pager_ ? MemoryBackend::kUserfaultfd : MemoryBackend::kFile;
+    }
     // Asks the VMM for its counters; `answer` runs when they arrive.
     Status request_statistics(std::function<void(const proto::Statistics&)> answer);
 
@@ -167,6 +178,7 @@ class Sandbox {
     void handle_restored(const proto::Restored& times);
     void handle_event(const proto::VmmEvent& event);
     void handle_vmm_end(const std::string& how);
+    void set_outcome(std::string otherwise);
     void accept_guest_stream();
     void read_ready();
     void handle_ready(const proto::Ready& ready);
@@ -177,7 +189,8 @@ class Sandbox {
     EventLoop& loop_;
     Handlers handlers_;
     Timeline timeline_;
-    std::string image_;  // its file
+    std::string image_;                    // its file
+    std::unique_ptr<PagerProcess> pager_;  // outlives the VMM; only where it fills the memory
     std::unique_ptr<VmmProcess> vmm_;
     OwnFd guest_streams_;  // where the VMM passes connections that the guest opened
     OwnFd ready_stream_;

@@ -153,9 +153,21 @@ Result<std::unique_ptr<Sandbox>> Sandbox::restore(EventLoop& loop, const Install
     proto::VmmCommand command;
     proto::Restore& restore = *command.mutable_restore();
     restore.set_state_fd(fds.add(files.state));
-    restore.set_memory_fd(fds.add(files.memory));
-    if (files.working_set.valid()) {
-        restore.set_working_set_fd(fds.add(files.working_set));
+    const MemoryBackend memory = ANCHORHOLD_TRY(choose_backend(files.form, request.memory));
+    PagerProcess::VmmSide pager;
+    if (memory == MemoryBackend::kFile) {
+        restore.set_memory_fd(fds.add(files.memory));
+        if (files.working_set.valid()) {
+            restore.set_working_set_fd(fds.add(files.working_set));
+        }
+    } else {
+        auto started = ANCHORHOLD_TRY(PagerProcess::start(
+            loop, installation, files,
+            [self = sandbox.get()](const std::string& why) { self->give_up(why); }));
+        sandbox->pager_ = std::move(started.pager);
+        pager = std::move(started.vmm);
+        restore.set_pager_fd(fds.add(pager.socket));
+        restore.set_userfaultfd_fd(fds.add(pager.device));
     }
     add_disks(restore, fds, files.image_file, sandbox->disk_);
     add_channels(restore, fds, streams, parts.channels);

@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "supervisor/memory_backend.h"
 #include "supervisor/spec.h"
 
 namespace anchorhold::supervisor {
@@ -30,6 +31,8 @@ struct SnapshotFiles {
     OwnFd image_file;   // read-only, shared by all
     OwnFd state;
     OwnFd memory;
+    MemoryForm form = MemoryForm::kSparse;  // of `memory`
+    OwnFd digests;      // snapshot/memory_digests.h; empty: the memory can only be mapped
     OwnFd working_set;  // may be empty
     OwnFd disk;         // the writable layer as it was; never written. Empty where there is none
 };

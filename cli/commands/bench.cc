@@ -182,6 +182,10 @@ void add_bench(CommandLine& line) {
                          "is made for this run")
             ->type_name("TEMPLATE");
     start_command
+        ->add_option("--memory-backend", into.memory_backend,
+                     "How warm starts get their memory: file or userfaultfd (see: anchorhold run)")
+        ->type_name("file|userfaultfd");
+    start_command
         ->add_option("--warm", into.warm,
                      "A shell command to run before that template is written down")
         ->type_name("COMMAND")

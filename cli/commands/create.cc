@@ -19,6 +19,7 @@ struct CreateArguments {
     std::shared_ptr<ServiceArguments> service = std::make_shared<ServiceArguments>();
     std::string name;
     std::string from;
+    std::string memory_backend;
     std::string image;
     uint32_t cpus = 0;
     std::string memory;
@@ -45,6 +46,7 @@ Result<nlohmann::json> request(const CreateArguments& arguments) {
     };
     add("name", arguments.name);
     add("template", arguments.from);
+    add("memory_backend", arguments.memory_backend);
     add("image", absolute(arguments.image));
     if (arguments.cpus != 0) {
         body["cpus"] = arguments.cpus;
@@ -102,8 +104,14 @@ void add_create(CommandLine& line) {
         "anchorhold create --policy anthropic --label team=blue helper");
     app->add_option("name", arguments->name,
                     "Lower-case letters, digits and hyphens, at most 63 (default: one is made up)");
-    app->add_option("--from", arguments->from, "A template; it says what the machine is")
-        ->type_name("TEMPLATE");
+    CLI::Option* from =
+        app->add_option("--from", arguments->from, "A template; it says what the machine is")
+            ->type_name("TEMPLATE");
+    app->add_option("--memory-backend", arguments->memory_backend,
+                    "How its first guest gets its memory: file or userfaultfd (see: anchorhold "
+                    "run)")
+        ->type_name("file|userfaultfd")
+        ->needs(from);
     app->add_option("--image", arguments->image,
                     "Root image: a name (tiny, debian) or the path of an EROFS file");
     app->add_option("--cpus", arguments->cpus, "Processors, 1 to 8 (default 1)");

@@ -24,6 +24,7 @@ struct RunArguments {
     std::string memory;
     std::string disk;
     std::string timeout;
+    std::string memory_backend;
     bool remove = true;  // what --rm asks for is what run does
 };
 
@@ -43,6 +44,12 @@ Result<RunOptions> complete(const RunArguments& arguments,
     if (!arguments.timeout.empty()) {
         options.timeout = ANCHORHOLD_TRY(parse_duration(arguments.timeout));
     }
+    const auto backend = supervisor::wished_backend(arguments.memory_backend);
+    if (!backend) {
+        return fail(fmt::format("--memory-backend '{}': {}", arguments.memory_backend,
+                                backend.error().message));
+    }
+    options.memory_backend = *backend;
     if (options.policies.empty() && (options.audit_sync || !options.learn.empty())) {
         return fail("--audit-sync and --learn are about a window: give at least one --policy");
     }
@@ -111,6 +118,14 @@ void add_run(CommandLine& line) {
                 "--from", options.from,
                 "Start from a template (see: anchorhold template) instead of booting an image")
             ->type_name("TEMPLATE");
+    run_command
+        ->add_option("--memory-backend", arguments->memory_backend,
+                     "How a sandbox that starts from a template gets its memory: file (mapped, "
+                     "shared with others) or userfaultfd (page by page, each checked before the "
+                     "guest sees it; needs /dev/userfaultfd). Default: file, or userfaultfd where "
+                     "the template is stored compressed")
+        ->type_name("file|userfaultfd")
+        ->needs(from);
     CLI::Option* image = run_command->get_option("--image");
     from->excludes(image);
     run_command->add_option("--cpus", options.sandbox.cpus, "Processors, 1 to 8")

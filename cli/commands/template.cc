@@ -15,6 +15,7 @@
 #include "cli/text.h"
 #include "supervisor/audit/file_digest.h"
 #include "supervisor/templates/template_builder.h"
+#include "supervisor/templates/template_form.h"
 #include "supervisor/templates/template_store.h"
 #include "supervisor/window/certificate_authority.h"
 
@@ -31,6 +32,7 @@ struct TemplateArguments {
     std::string disk;
     std::vector<std::string> warm;
     std::string probe;
+    bool compress = false;
     bool quiet = false;
     bool json = false;
 };
@@ -75,19 +77,36 @@ Result<supervisor::TemplateRequest> request_of(const TemplateArguments& argument
                               : !arguments.warm.empty() ? arguments.warm.back()
                                                         : ":";
     request.probe = shell_command(probe);
+    request.form =
+        arguments.compress ? supervisor::MemoryForm::kCompressed : supervisor::MemoryForm::kSparse;
     request.digest_cache = supervisor::default_digest_cache();
     request.output = {.in = -1, .out = 2, .err = 2};
     ANCHORHOLD_TRY(add_trust(request));
     return request;
 }
 
+bool is_compressed(const TemplateManifest& manifest) {
+    return manifest.memory_form == supervisor::MemoryForm::kCompressed;
+}
+
+uint64_t bytes_stored(const TemplateManifest& manifest) {
+    return is_compressed(manifest) ? manifest.memory_file : manifest.memory_stored;
+}
+
 void print_manifest(const TemplateManifest& manifest) {
-    std::printf("%s\n", fmt::format("{:<20} {:>3} CPU {:>8}  {:>8} stored  {}  {}", manifest.name,
+    std::printf("%s\n", fmt::format("{:<20} {:>3} CPU {:>8}  {:>8} {}  {}  {}", manifest.name,
                                     manifest.shape.cpus,
                                     supervisor::display_size(manifest.shape.memory_bytes),
-                                    supervisor::display_size(manifest.memory_stored),
+                                    supervisor::display_size(bytes_stored(manifest)),
+                                    is_compressed(manifest) ? "compressed" : "stored",
                                     manifest.created, log::escaped(manifest.image))
                             .c_str());
+}
+
+std::string packed_text(const TemplateManifest& manifest) {
+    return is_compressed(manifest)
+               ? fmt::format(", compressed to {}", supervisor::display_size(manifest.memory_file))
+               : "";
 }
 
 Result<TemplateStore> store() {
@@ -115,10 +134,11 @@ Status create(const supervisor::Installation& installation, const TemplateArgume
     if (arguments.json) {
         std::fputs(supervisor::to_json(manifest).c_str(), stdout);
     } else if (!arguments.quiet) {
-        print_error(fmt::format("template {}: {} of memory stored of {}; its first command uses {}",
-                                manifest.name, supervisor::display_size(manifest.memory_stored),
-                                supervisor::display_size(manifest.shape.memory_bytes),
-                                supervisor::display_size(manifest.working_set * 4096)));
+        print_error(fmt::format(
+            "template {}: {} of memory stored of {}{}; its first command uses {}", manifest.name,
+            supervisor::display_size(manifest.memory_stored),
+            supervisor::display_size(manifest.shape.memory_bytes), packed_text(manifest),
+            supervisor::display_size(manifest.working_set * 4096)));
     }
     return {};
 }
@@ -145,9 +165,24 @@ Status remove(const TemplateArguments& arguments) {
     return templates.remove(arguments.name);
 }
 
-Status verify(const TemplateArguments& arguments) {
+Status change_form(const supervisor::Installation& installation, const TemplateArguments& arguments,
+                   supervisor::MemoryForm form) {
     const TemplateStore templates = ANCHORHOLD_TRY(store());
-    ANCHORHOLD_TRY(templates.verify(arguments.name, supervisor::default_digest_cache()));
+    const TemplateManifest manifest = ANCHORHOLD_TRY(supervisor::store_as(
+        templates, installation, arguments.name, supervisor::default_digest_cache(), form));
+    if (!arguments.quiet) {
+        print_error(fmt::format("template {}: {} of memory stored of {}{}", manifest.name,
+                                supervisor::display_size(manifest.memory_stored),
+                                supervisor::display_size(manifest.shape.memory_bytes),
+                                packed_text(manifest)));
+    }
+    return {};
+}
+
+Status verify(const supervisor::Installation& installation, const TemplateArguments& arguments) {
+    const TemplateStore templates = ANCHORHOLD_TRY(store());
+    ANCHORHOLD_TRY(
+        templates.verify(arguments.name, supervisor::default_digest_cache(), installation));
     if (!arguments.quiet) {
         print_error(
             fmt::format("template {}: state and memory are what was written", arguments.name));
@@ -188,6 +223,9 @@ std::vector<std::string> create_arguments(const TemplateArguments& arguments) {
         add("--warm", warm);
     }
     add("--probe", arguments.probe);
+    if (arguments.compress) {
+        line.emplace_back("--compress");
+    }
     if (arguments.quiet) {
         line.emplace_back("--quiet");
     }
@@ -207,6 +245,27 @@ void choose(CommandLine& line, CLI::App* command, Here here, There arguments) {
             return host_has_kvm() ? report(here()) : there(*installation, arguments());
         };
     });
+}
+
+// `compress` and `expand`.
+void add_form_command(CommandLine& line, CLI::App& all,
+                      const std::shared_ptr<TemplateArguments>& arguments, const std::string& word,
+                      const std::string& description, supervisor::MemoryForm form) {
+    CLI::App* command = all.add_subcommand(word, description);
+    command->add_option("name", arguments->name)->required();
+    command->add_flag("-q,--quiet", arguments->quiet, "Say nothing");
+    choose(
+        line, command,
+        [arguments, form, installation = &line.installation] {
+            return change_form(*installation, *arguments, form);
+        },
+        [arguments, word] {
+            std::vector<std::string> words = {"template", word, arguments->name};
+            if (arguments->quiet) {
+                words.emplace_back("--quiet");
+            }
+            return words;
+        });
 }
 
 }  // namespace
@@ -256,6 +315,9 @@ void add_template(CommandLine& line) {
                      "place at each "
                      "start (default: the last --warm)")
         ->type_name("COMMAND");
+    create_command->add_flag("--compress", arguments->compress,
+                             "Store the memory compressed: sandboxes from it get it by the "
+                             "userfaultfd backend, a little later (see: template compress)");
     create_command->add_flag("-q,--quiet", arguments->quiet, "No progress lines");
     create_command->add_flag("--json", arguments->json, "Print the manifest");
     choose(
@@ -274,6 +336,15 @@ void add_template(CommandLine& line) {
                                    : std::vector<std::string>{"template", "ls"};
         });
 
+    add_form_command(line, *all, arguments, "compress",
+                     "Store a template's memory compressed: a fraction of the space. Sandboxes "
+                     "from it get each piece unpacked and checked when they touch it, and need "
+                     "/dev/userfaultfd; they share no memory with one another",
+                     supervisor::MemoryForm::kCompressed);
+    add_form_command(line, *all, arguments, "expand",
+                     "Store a compressed template's memory such that it can be mapped and shared",
+                     supervisor::MemoryForm::kSparse);
+
     CLI::App* remove_command =
         all->add_subcommand("rm", "Delete a template; sandboxes that run from it go on");
     remove_command->add_option("name", arguments->name)->required();
@@ -287,7 +358,10 @@ void add_template(CommandLine& line) {
         all->add_subcommand("verify", "Read all of a template and compare it with its digests");
     verify_command->add_option("name", arguments->name)->required();
     choose(
-        line, verify_command, [arguments] { return verify(*arguments); },
+        line, verify_command,
+        [arguments, installation = &line.installation] {
+            return verify(*installation, *arguments);
+        },
         [arguments] {
             return std::vector<std::string>{"template", "verify", arguments->name};
         });

@@ -177,8 +177,12 @@ void Api::run(const HttpRequest& request, const Respond& respond) {
             respond(problem(stream.error()));
             return;
         }
+        const std::string memory(stream->memory_backend
+                                     ? supervisor::to_text(*stream->memory_backend)
+                                     : std::string_view());
         respond(stream_reply(std::move(stream->command),
                              field("Anchorhold-Start", std::string(to_text(stream->start))) +
+                                 field("Anchorhold-Memory-Backend", memory) +
                                  field("Anchorhold-Sandbox", stream->sandbox) +
                                  field("Anchorhold-Passed-Over", stream->passed_over)));
     });

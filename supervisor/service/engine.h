@@ -46,6 +46,8 @@ struct TemplateInfo {
     uint32_t cpus = 1;
     uint64_t memory_bytes = 0;
     uint64_t disk_bytes = 0;
+    // How its guests get their memory unless asked otherwise.
+    supervisor::MemoryBackend memory_backend = supervisor::MemoryBackend::kFile;
     uint64_t parked_bytes = 0;  // host memory that one parked guest takes, as far as known
 };
 
@@ -60,6 +62,7 @@ struct StartRequest {
     std::string folder;  // the sandbox's own, where its disk is (made there if it is not); empty: a
                          // sandbox without a name, whose disk has none either
     supervisor::SandboxSpec spec;
+    std::optional<supervisor::MemoryBackend> memory_backend = std::nullopt;  // of restore()
     GuestIdentity identity;
     supervisor::SandboxParts parts;
 };

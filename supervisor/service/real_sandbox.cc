@@ -180,6 +180,10 @@ std::vector<KeptDescriptor> RealSandbox::descriptors() const {
     if (numbers.disk >= 0) {
         kept.push_back({kDiskRole, numbers.disk});
     }
+    if (numbers.pager_control >= 0) {
+        kept.push_back({kPagerControlRole, numbers.pager_control});
+        kept.push_back({kPagerPidfdRole, numbers.pager_pidfd});
+    }
     return kept;
 }
 

@@ -20,6 +20,8 @@ constexpr const char* kControlRole = "control";
 constexpr const char* kPidfdRole = "pidfd";
 constexpr const char* kGuestStreamsRole = "guest_streams";
 constexpr const char* kDiskRole = "disk";
+constexpr const char* kPagerControlRole = "pager_control";
+constexpr const char* kPagerPidfdRole = "pager_pidfd";
 
 // What every sandbox of an engine shares; outlives them.
 struct EngineContext {

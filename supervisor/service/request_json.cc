@@ -151,6 +151,20 @@ Status read_machine(ObjectReader& reader, std::string& template_name, supervisor
     return {};
 }
 
+Result<std::optional<supervisor::MemoryBackend>> read_backend(ObjectReader& reader,
+                                                              const std::string& template_name) {
+    std::string word;
+    ANCHORHOLD_TRY(reader.text("memory_backend", word));
+    auto backend = supervisor::wished_backend(word);
+    if (!backend) {
+        return refuse("memory_backend", "is neither 'file' nor 'userfaultfd'");
+    }
+    if (*backend && template_name.empty()) {
+        return fail("'memory_backend' is for sandboxes that start from a 'template'", EINVAL);
+    }
+    return backend;
+}
+
 Status read_command(ObjectReader& reader, StatedCommand& command) {
     ANCHORHOLD_TRY(reader.texts("command", command.argv, kMaxWords));
     ANCHORHOLD_TRY(reader.text("user", command.user));
@@ -166,6 +180,7 @@ Result<CreateRequest> parse_create(std::string_view body) {
     ANCHORHOLD_TRY(read_machine(reader, request.template_name, request.spec, request.policies));
     ANCHORHOLD_TRY(reader.number("idle_seconds", request.idle_seconds));
     ANCHORHOLD_TRY(reader.map("labels", request.labels));
+    request.memory_backend = ANCHORHOLD_TRY(read_backend(reader, request.template_name));
     ANCHORHOLD_TRY(reader.close());
     return request;
 }
@@ -174,6 +189,7 @@ Result<RunRequest> parse_run(std::string_view body) {
     ObjectReader reader = ANCHORHOLD_TRY(ObjectReader::open(body));
     RunRequest request;
     ANCHORHOLD_TRY(read_machine(reader, request.template_name, request.spec, request.policies));
+    request.memory_backend = ANCHORHOLD_TRY(read_backend(reader, request.template_name));
     ANCHORHOLD_TRY(read_command(reader, request.command));
     ANCHORHOLD_TRY(reader.close());
     return request;

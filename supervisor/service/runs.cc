@@ -31,6 +31,7 @@ Result<StartOrder> Runs::order_for(const RunRequest& request, const RunRef& run)
     order.identity = {1, run->name, id};
     order.spec = request.spec;
     order.template_name = request.template_name;
+    order.memory_backend = request.memory_backend;
     if (request.template_name.empty()) {
         const uint64_t memory = ANCHORHOLD_TRY(supervisor::host_memory_bytes());
         if (const Status valid = supervisor::validate(request.spec, memory); !valid) {
@@ -106,6 +107,7 @@ void Runs::started(const RunRef& run, Result<Started> started, const StatedComma
     RunStream result;
     result.sandbox = run->name;
     result.start = started->path;
+    result.memory_backend = started->memory_backend;
     result.passed_over = started->passed_over;
     result.command.stream = std::move(*stream);
     result.command.end = [this, weak = std::weak_ptr<Run>(run), number,

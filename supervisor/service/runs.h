@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ namespace anchorhold::service {
 struct RunRequest {
     std::string template_name;  // empty: from spec.image
     supervisor::SandboxSpec spec;
+    std::optional<supervisor::MemoryBackend> memory_backend;  // with a template
     std::vector<std::string> policies;
     StatedCommand command;
 };
@@ -29,6 +31,7 @@ struct RunStream {
     CommandStream command;
     std::string sandbox;
     StartPath start = StartPath::cold;
+    std::optional<supervisor::MemoryBackend> memory_backend;  // Started's
     std::string passed_over;
 };
 

@@ -73,6 +73,7 @@ void Sandboxes::create(CreateRequest request, OnView done) {
     order.name = entry->record.name;
     order.folder = parts_.store.folder_of(entry->record.name);
     order.template_name = entry->record.template_name;
+    order.memory_backend = request.memory_backend;
     order.spec = entry->record.spec();
     order.identity = identity_of(entry->record);
     order.window = window_side(entry);

@@ -49,7 +49,13 @@ Result<TemplateInfo> RealEngine::find_template(const std::string& name) {
     info.cpus = manifest.shape.cpus;
     info.memory_bytes = manifest.shape.memory_bytes;
     info.disk_bytes = manifest.disk_bytes;
-    info.parked_bytes = manifest.working_set * 4096;
+    if (manifest.memory_form == supervisor::MemoryForm::kCompressed) {
+        // A pager fills whole chunks, and none of them is shared.
+        info.memory_backend = supervisor::MemoryBackend::kUserfaultfd;
+        info.parked_bytes = manifest.memory_stored;
+    } else {
+        info.parked_bytes = manifest.working_set * 4096;
+    }
     return info;
 }
 
@@ -84,7 +90,8 @@ SandboxEngine::Made RealEngine::restore(const TemplateInfo& origin, StartRequest
                                      {.start = supervisor::RestoreRequest::Start::kRun,
                                       .files = found->files,
                                       .identity = std::move(identity),
-                                      .shell = take(std::move(shell))},
+                                      .shell = take(std::move(shell)),
+                                      .memory = request.memory_backend},
                                      std::move(request.parts), made->sandbox_handlers())));
     return made;
 }
@@ -136,6 +143,8 @@ SandboxEngine::Made RealEngine::adopt(const std::string& name,
     parts.pidfd = std::move(descriptors[kPidfdRole]);
     parts.guest_streams = std::move(descriptors[kGuestStreamsRole]);
     parts.disk = std::move(descriptors[kDiskRole]);
+    parts.pager_control = std::move(descriptors[kPagerControlRole]);
+    parts.pager_pidfd = std::move(descriptors[kPagerPidfdRole]);
     if (!parts.control.valid() || !parts.pidfd.valid()) {
         return fail(fmt::format("sandbox {}: not everything of it was kept", name));
     }

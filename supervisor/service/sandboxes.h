@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,7 @@ struct CreateRequest {
     std::string name;           // empty: one is made up
     std::string template_name;  // empty: from spec.image. With one, the machine is the template's
     supervisor::SandboxSpec spec;
+    std::optional<supervisor::MemoryBackend> memory_backend;  // with a template
     std::vector<std::string> policies;
     uint32_t idle_seconds = 0;
     std::map<std::string, std::string> labels;

@@ -51,7 +51,11 @@ void Starter::start(StartOrder order, OnStarted on_started) {
 
 void Starter::try_parked(const AttemptRef& attempt) {
     attempt->path = StartPath::parked;
-    attempt->held = pools_.claim_parked(attempt->order.template_name);
+    const TemplateInfo& origin = *attempt->origin;
+    // Those that wait have their memory already.
+    if (attempt->order.memory_backend.value_or(origin.memory_backend) == origin.memory_backend) {
+        attempt->held = pools_.claim_parked(attempt->order.template_name);
+    }
     if (!attempt->held) {
         try_after(attempt, "");
         return;
@@ -86,6 +90,7 @@ Result<StartRequest> Starter::request_for(const AttemptRef& attempt) const {
     request.name = attempt->order.name;
     request.folder = attempt->order.folder;
     request.spec = attempt->order.spec;
+    request.memory_backend = attempt->order.memory_backend;
     request.identity = attempt->order.identity;
     if (attempt->order.window.parts) {
         request.parts = ANCHORHOLD_TRY(attempt->order.window.parts());
@@ -177,6 +182,10 @@ void Starter::succeed(const AttemptRef& attempt) {
     Started started;
     started.held = std::exchange(attempt->held, HeldSandbox());
     started.path = attempt->path;
+    if (attempt->path != StartPath::cold) {
+        started.memory_backend =
+            attempt->order.memory_backend.value_or(attempt->origin->memory_backend);
+    }
     started.took = loop_.clock().now() - attempt->began;
     started.passed_over = attempt->passed_over;
     metrics_.count_start(started.path, started.took);

@@ -32,6 +32,8 @@ struct StartOrder {
     std::string folder;         // StartRequest::folder
     std::string template_name;  // empty: cold, from spec.image
     supervisor::SandboxSpec spec;
+    // From a template; unset: the template's own.
+    std::optional<supervisor::MemoryBackend> memory_backend = std::nullopt;
     GuestIdentity identity;
     WindowSide window;  // unset functions: no window
 };
@@ -39,6 +41,8 @@ struct StartOrder {
 struct Started {
     HeldSandbox held;  // its handlers are unset; not to be destroyed before the callback returned
     StartPath path = StartPath::cold;
+    // Of one that was not started cold.
+    std::optional<supervisor::MemoryBackend> memory_backend;
     Duration took{};
     std::string passed_over;  // why it was not one of the faster ways, where something failed
 };

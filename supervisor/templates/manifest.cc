@@ -40,6 +40,30 @@ Status take(const json& document, const char* field, Number& out, uint64_t most)
     return {};
 }
 
+constexpr const char* kSparse = "sparse";
+constexpr const char* kCompressed = "compressed";
+
+const char* form_text(MemoryForm form) {
+    return form == MemoryForm::kSparse ? kSparse : kCompressed;
+}
+
+// Manifests from before there were two forms say nothing.
+Status take_form(const json& document, TemplateManifest& manifest) {
+    if (!document.contains("memory_form")) {
+        return {};
+    }
+    std::string form;
+    ANCHORHOLD_TRY(take(document, "memory_form", form));
+    if (form != kSparse && form != kCompressed) {
+        return fail(
+            fmt::format("manifest: 'memory_form' is neither '{}' nor '{}'; this build is "
+                        "too old for it, or it is damaged",
+                        kSparse, kCompressed));
+    }
+    manifest.memory_form = form == kSparse ? MemoryForm::kSparse : MemoryForm::kCompressed;
+    return take(document, "memory_file", manifest.memory_file, UINT64_MAX);
+}
+
 }  // namespace
 
 bool is_template_name(std::string_view name) {
@@ -61,6 +85,8 @@ std::string to_json(const TemplateManifest& manifest) {
                            {"disk_bytes", manifest.disk_bytes},
                            {"warm", manifest.warm},
                            {"memory_stored", manifest.memory_stored},
+                           {"memory_form", form_text(manifest.memory_form)},
+                           {"memory_file", manifest.memory_file},
                            {"working_set", manifest.working_set},
                            {"authority", manifest.authority}};
     return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
@@ -90,6 +116,7 @@ Result<TemplateManifest> read_manifest(std::string_view text) {
     ANCHORHOLD_TRY(take(document, "disk_bytes", manifest.disk_bytes, UINT64_MAX));
     ANCHORHOLD_TRY(take(document, "memory_stored", manifest.memory_stored, UINT64_MAX));
     ANCHORHOLD_TRY(take(document, "working_set", manifest.working_set, UINT64_MAX));
+    ANCHORHOLD_TRY(take_form(document, manifest));
     if (!is_template_name(manifest.name) || manifest.shape.cpus < 1 ||
         manifest.shape.memory_bytes < kMinMemoryBytes || manifest.shape.memory_bytes % 4096 != 0 ||
         manifest.shape.disks < 1) {

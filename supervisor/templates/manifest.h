@@ -20,8 +20,10 @@ struct TemplateManifest {
     uint64_t disk_bytes = 0;
     std::vector<std::string> warm;  // commands it was warmed with, for people
     std::string created;            // RFC 3339, UTC
-    uint64_t memory_stored = 0;     // bytes of memory.raw that are no holes
-    uint64_t working_set = 0;       // pages written by the first command
+    uint64_t memory_stored = 0;     // bytes of the memory that are not in pages of zeros
+    MemoryForm memory_form = MemoryForm::kSparse;
+    uint64_t memory_file = 0;  // bytes that a compressed memory takes on disk
+    uint64_t working_set = 0;  // pages written by the first command
     std::string
         authority;  // subject hash of the root certificate that its guests trust; may be empty
 };

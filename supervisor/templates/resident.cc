@@ -45,6 +45,9 @@ std::vector<uint64_t> bytes_per_part(const std::vector<snapshot::Extent>& extent
 }  // namespace
 
 Status make_resident(OpenTemplate& opened) {
+    if (opened.files.form == MemoryForm::kCompressed) {
+        return {};
+    }
     const uint64_t bytes = opened.manifest.shape.memory_bytes;
     const int file = opened.files.memory.get();
     const auto extents = ANCHORHOLD_TRY(data_of(file, bytes));

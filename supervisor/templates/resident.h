@@ -10,7 +10,7 @@ namespace anchorhold::supervisor {
 // kernel's text first of all, lie in huge pages where the host grants them (shmem_enabled:
 // `anchorhold doctor`), so that a guest maps 512 pages with one fault. Costs its stored bytes and
 // the gaps in dense parts, once for all that is restored from it. Drops the file from the page
-// cache.
+// cache. What is compressed stays as it is: a pager reads it.
 Status make_resident(OpenTemplate& opened);
 
 }  // namespace anchorhold::supervisor

@@ -19,6 +19,7 @@
 #include "snapshot/working_set.h"
 #include "supervisor/audit/file_digest.h"
 #include "supervisor/disk.h"
+#include "supervisor/templates/template_form.h"
 
 namespace anchorhold::supervisor {
 namespace {
@@ -309,6 +310,10 @@ Status TemplateBuilder::finish() {
     const auto digests = ANCHORHOLD_TRY(snapshot::compute_digests(memory_.get()));
     const OwnFd table = ANCHORHOLD_TRY(made_.create(template_file::kDigests));
     ANCHORHOLD_TRY(sys::write_all(table.get(), std::string_view(snapshot::seal(digests))));
+    if (request_.form == MemoryForm::kCompressed) {
+        step("compressing memory");
+        ANCHORHOLD_TRY(compress(installation_, made_, manifest_));
+    }
     const OwnFd manifest = ANCHORHOLD_TRY(made_.create(template_file::kManifest));
     ANCHORHOLD_TRY(sys::write_all(manifest.get(), std::string_view(to_json(manifest_))));
     ANCHORHOLD_TRY(made_.publish());

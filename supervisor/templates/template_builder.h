@@ -28,6 +28,7 @@ struct TemplateRequest {
     proto::ExecStart probe;  // run in the first sandbox restored: which pages it uses is recorded
     std::optional<proto::ControlRequest> set_up;  // what the guest trusts (SetUp)
     std::string authority;                        // of that root certificate; for the manifest
+    MemoryForm form = MemoryForm::kSparse;        // that the memory is stored in
     std::string digest_cache;
     exec::Stdio output;  // of the warming commands
 };

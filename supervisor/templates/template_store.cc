@@ -21,6 +21,7 @@
 #include "snapshot/state_file.h"
 #include "supervisor/audit/file_digest.h"
 #include "supervisor/image.h"
+#include "supervisor/memory_conversion.h"
 
 namespace anchorhold::supervisor {
 namespace {
@@ -71,6 +72,10 @@ Result<OwnFd> open_file(const std::string& path, uint64_t bytes) {
 
 }  // namespace
 
+const char* memory_file(MemoryForm form) {
+    return form == MemoryForm::kSparse ? template_file::kMemory : template_file::kCompressed;
+}
+
 NewTemplate::NewTemplate(NewTemplate&& other) noexcept
     : folder_(std::exchange(other.folder_, {})),
       target_(std::move(other.target_)),
@@ -88,6 +93,14 @@ Result<OwnFd> NewTemplate::create(const char* file, uint64_t bytes) const {
         return fail_errno("ftruncate", path(file));
     }
     return fd;
+}
+
+Status NewTemplate::link(const char* file, const OwnFd& older) const {
+    const std::string self = fmt::format("/proc/self/fd/{}", older.get());
+    if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path(file).c_str(), AT_SYMLINK_FOLLOW) < 0) {
+        return fail_errno("link", path(file));
+    }
+    return {};
 }
 
 Status NewTemplate::publish() {
@@ -179,8 +192,11 @@ Result<OpenTemplate> TemplateStore::open(const std::string& name,
     found.files.image = manifest.image;
     found.files.image_file = ANCHORHOLD_TRY(open_image(manifest.image));
     found.files.state = ANCHORHOLD_TRY(open_file(file(template_file::kState), 0));
-    found.files.memory =
-        ANCHORHOLD_TRY(open_file(file(template_file::kMemory), manifest.shape.memory_bytes));
+    found.files.form = manifest.memory_form;
+    found.files.memory = ANCHORHOLD_TRY(
+        open_file(file(memory_file(manifest.memory_form)),
+                  manifest.memory_form == MemoryForm::kSparse ? manifest.shape.memory_bytes : 0));
+    found.files.digests = ANCHORHOLD_TRY(open_file(file(template_file::kDigests), 0));
     if (auto set = sys::open(file(template_file::kWorkingSet), O_RDONLY | O_NOFOLLOW)) {
         found.files.working_set = std::move(*set);
     }
@@ -225,20 +241,34 @@ Status TemplateStore::remove(const std::string& name) const {
     return {};
 }
 
-Status TemplateStore::verify(const std::string& name, const std::string& digest_cache) const {
+Status TemplateStore::verify(const std::string& name, const std::string& digest_cache,
+                             const Installation& installation) const {
     const OpenTemplate opened = ANCHORHOLD_TRY(open(name, digest_cache));
-    const auto in_template = [&](const Status& status, const char* what) {
-        return status ? status
+    const auto state = snapshot::read_state(opened.files.state.get());
+    if (!state) {
+        return tl::unexpected(state.error().within(fmt::format("template {}: state", name)));
+    }
+    return check_memory(name, installation, opened.files.memory.get(), opened.files.form,
+                        opened.files.digests.get());
+}
+
+Status TemplateStore::check_memory(const std::string& name, const Installation& installation,
+                                   int memory, MemoryForm form, int digests) const {
+    const auto in_template = [&](Status status, const char* what) {
+        return status ? std::move(status)
                       : Status(tl::unexpected(
                             status.error().within(fmt::format("template {}: {}", name, what))));
     };
-    const auto state = snapshot::read_state(opened.files.state.get());
-    ANCHORHOLD_TRY(in_template(state ? Status() : Status(tl::unexpected(state.error())), "state"));
-    const OwnFd file = ANCHORHOLD_TRY(open_file(path(name) + "/" + template_file::kDigests, 0));
-    const auto digests = snapshot::read_digests(file.get());
+    const auto table = snapshot::read_digests(digests);
     ANCHORHOLD_TRY(
-        in_template(digests ? Status() : Status(tl::unexpected(digests.error())), "digests"));
-    return in_template(snapshot::verify_memory(opened.files.memory.get(), *digests), "memory");
+        in_template(table ? Status() : Status(tl::unexpected(table.error())), "digests"));
+    if (form == MemoryForm::kSparse) {
+        return in_template(snapshot::verify_memory(memory, *table), "memory");
+    }
+    const OwnFd expanded = ANCHORHOLD_TRY(sys::open(folder_, O_TMPFILE | O_RDWR, 0600));
+    ANCHORHOLD_TRY(in_template(
+        convert_memory(installation, memory, expanded.get(), MemoryForm::kSparse), "memory"));
+    return in_template(snapshot::verify_memory(expanded.get(), *table), "memory");
 }
 
 Result<std::string> default_template_folder() {

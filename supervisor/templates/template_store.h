@@ -7,6 +7,8 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "supervisor/installation.h"
+#include "supervisor/memory_backend.h"
 #include "supervisor/snapshot_files.h"
 #include "supervisor/templates/manifest.h"
 
@@ -16,11 +18,15 @@ namespace anchorhold::supervisor {
 namespace template_file {
 constexpr const char* kManifest = "manifest.json";
 constexpr const char* kState = "state";             // snapshot/state_file.h
-constexpr const char* kMemory = "memory.raw";       // sparse, of the memory's size
+constexpr const char* kMemory = "memory.raw";       // sparse, of the memory's size; or
+constexpr const char* kCompressed = "memory.zst";   // pager/compressed_memory.h
 constexpr const char* kDigests = "memory.digests";  // snapshot/memory_digests.h
 constexpr const char* kWorkingSet = "working-set";  // snapshot/working_set.h
 constexpr const char* kDisk = "disk.raw";  // sparse; absent where the writable layer is memory
 }  // namespace template_file
+
+// The name of a memory file of this form.
+[[nodiscard]] const char* memory_file(MemoryForm form);
 
 // A template, open. Deleting it meanwhile changes nothing for whoever has it open.
 struct OpenTemplate {
@@ -42,6 +48,8 @@ class NewTemplate {
     [[nodiscard]] std::string path(const char* file) const { return folder_ + "/" + file; }
     // A new file of it, of `bytes` (a hole).
     [[nodiscard]] Result<OwnFd> create(const char* file, uint64_t bytes = 0) const;
+    // Another name for a file of an older template.
+    Status link(const char* file, const OwnFd& older) const;
     // While it is held nobody takes the folder for a dead builder's.
     Status lock();
     // Writes everything to disk and lets it appear under its name, in place of an older one.
@@ -65,8 +73,13 @@ class TemplateStore {
                                             const std::string& digest_cache) const;
     [[nodiscard]] Result<std::vector<TemplateManifest>> list() const;
     Status remove(const std::string& name) const;
-    // Reads all of it and compares with the digests of when it was made.
-    Status verify(const std::string& name, const std::string& digest_cache) const;
+    // Reads all of it and compares with the digests of when it was made; what is compressed is
+    // expanded into a file without a name for it.
+    Status verify(const std::string& name, const std::string& digest_cache,
+                  const Installation& installation) const;
+    // The same of a memory file alone. `name` is for the error.
+    Status check_memory(const std::string& name, const Installation& installation, int memory,
+                        MemoryForm form, int digests) const;
 
     [[nodiscard]] std::string path(const std::string& name) const { return folder_ + "/" + name; }
 

@@ -221,6 +221,41 @@ TEST_F(ServiceTest, pool_serves_parked_guests_and_falls_back_when_it_is_empty) {
     out({"pool", "set", "t", "--parked", "0", "--shells", "0"});
 }
 
+// Its pager is kept with it: memory that nobody has touched yet is there after the service's death.
+TEST_F(ServiceTest, guest_of_a_compressed_template_outlives_the_supervisor) {
+    out({"template", "create", "t", "--quiet", "--compress", "--memory", "128M", "--warm",
+         "head -c 1048576 /dev/urandom > $HOME/noise; sha256sum $HOME/noise > $HOME/sum", "--probe",
+         "true"});
+    const Completed ran = call({"run", "--json", "--from", "t", "--", "printf", "x"});
+    EXPECT_EQ(ran.out, "x");
+    EXPECT_NE(ran.err.find("\"memory_backend\":\"userfaultfd\""), std::string::npos) << ran.err;
+    out({"create", "pine", "--from", "t"});
+    in("pine", "echo alive > /dev/shm/word");
+    kill_and_serve_again();
+    EXPECT_EQ(in("pine", "cat /dev/shm/word; sha256sum -c sum"), "alive\n/home/agent/noise: OK");
+    // What is made of its memory from now on is a file's.
+    EXPECT_EQ(out({"fork", "pine", "--count", "1"}), "pine-1");
+    EXPECT_EQ(in("pine-1", "cat /dev/shm/word; sha256sum -c sum"), "alive\n/home/agent/noise: OK");
+    out({"hibernate", "pine"});
+    EXPECT_EQ(in("pine", "cat /dev/shm/word; sha256sum -c sum"), "alive\n/home/agent/noise: OK");
+}
+
+TEST_F(ServiceTest, parked_guest_of_a_compressed_template_is_claimed) {
+    out({"template", "create", "t", "--quiet", "--compress", "--memory", "128M"});
+    out({"pool", "set", "t", "--parked", "1"});
+    std::string pools;
+    for (int looks = 0; looks < 200 && pools.find("1/1") == std::string::npos; ++looks) {
+        pools = out({"pool", "ls"});
+    }
+    const Completed mapped = call({"create", "ash", "--from", "t", "--memory-backend", "file"});
+    EXPECT_NE(mapped.err.find("anchorhold template expand"), std::string::npos) << mapped.err;
+    const Completed parked = call({"run", "--json", "--from", "t", "--", "printf", "x"});
+    EXPECT_EQ(parked.out, "x") << parked.err;
+    EXPECT_NE(parked.err.find("\"start\":\"parked\""), std::string::npos) << parked.err;
+    EXPECT_NE(parked.err.find("\"memory_backend\":\"userfaultfd\""), std::string::npos)
+        << parked.err;
+}
+
 TEST_F(ServiceTest, sandboxes_of_one_template_are_each_their_own) {
     make_template();
     for (const char* name : {"x", "y"}) {

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <memory>
@@ -30,7 +31,8 @@ read line turns kept < $HOME/answer
 test "$kept" = "$(cat $HOME/kept)"
 )SH";
 
-class WarmStart : public testing::Test {
+// With each memory backend.
+class WarmStart : public testing::TestWithParam<const char*> {
   protected:
     static void SetUpTestSuite() {
         templates_ = std::make_unique<Templates>();
@@ -39,6 +41,24 @@ class WarmStart : public testing::Test {
                                     kKeeper, "--probe", "cat $HOME/file"});
     }
     static void TearDownTestSuite() { templates_.reset(); }
+
+    static std::vector<std::string> with_backend(std::vector<std::string> options = {}) {
+        options.insert(options.end(), {"--memory-backend", GetParam()});
+        return options;
+    }
+    static Completed run(const std::vector<std::string>& command,
+                         const std::vector<std::string>& options = {}) {
+        return templates_->run("tiny", command, with_backend(options));
+    }
+    static Completed shell(const std::string& script, const std::string& name = "tiny") {
+        return templates_->run(name, {"sh", "-c", script}, with_backend());
+    }
+    static Invocation from(const std::string& name, const std::vector<std::string>& command,
+                           const std::vector<std::string>& options) {
+        return templates_->from(name, command, with_backend(options));
+    }
+    // What is about templates alone is looked at once.
+    static bool looked_at_already() { return std::string_view(GetParam()) != "file"; }
 
     static std::unique_ptr<Templates> templates_;
 };
@@ -50,41 +70,40 @@ std::string digest_of_file(const std::string& path) {
     return std::to_string(digest.low) + "." + std::to_string(digest.high);
 }
 
-TEST_F(WarmStart, command_runs_as_the_agent_in_its_home) {
-    const Completed done = templates_->shell("tiny", "id -u; pwd; nproc; echo error >&2");
+TEST_P(WarmStart, command_runs_as_the_agent_in_its_home) {
+    const Completed done = shell("id -u; pwd; nproc; echo error >&2");
     EXPECT_EQ(done.status, 0) << done.err;
     EXPECT_EQ(done.out, "1000\n/home/agent\n1\n");
     EXPECT_EQ(done.err, "error\n");
 }
 
-TEST_F(WarmStart, exit_statuses_are_the_commands) {
-    EXPECT_EQ(templates_->shell("tiny", "exit 0").status, 0);
-    EXPECT_EQ(templates_->shell("tiny", "exit 7").status, 7);
-    EXPECT_EQ(templates_->shell("tiny", "kill -9 $$").status, 128 + SIGKILL);
-    EXPECT_EQ(templates_->run("tiny", {"/no/such/program"}).status, 127);
+TEST_P(WarmStart, exit_statuses_are_the_commands) {
+    EXPECT_EQ(shell("exit 0").status, 0);
+    EXPECT_EQ(shell("exit 7").status, 7);
+    EXPECT_EQ(shell("kill -9 $$").status, 128 + SIGKILL);
+    EXPECT_EQ(run({"/no/such/program"}).status, 127);
 }
 
-TEST_F(WarmStart, options_of_a_command_reach_it) {
-    const Completed done = templates_->run("tiny", {"sh", "-c", "id -u; pwd; echo $WORD"},
-                                           {"-u", "root", "-w", "/tmp", "-e", "WORD=given"});
+TEST_P(WarmStart, options_of_a_command_reach_it) {
+    const Completed done = run({"sh", "-c", "id -u; pwd; echo $WORD"},
+                               {"-u", "root", "-w", "/tmp", "-e", "WORD=given"});
     EXPECT_EQ(done.out, "0\n/tmp\ngiven\n") << done.err;
 }
 
-TEST_F(WarmStart, stdin_arrives_whole) {
+TEST_P(WarmStart, stdin_arrives_whole) {
     std::string input;
     for (int i = 0; i < 40'000; ++i) {
         input += std::to_string(i) + "\n";
     }
-    Invocation invocation = templates_->from("tiny", {"cat"}, {"-i"});
+    Invocation invocation = from("tiny", {"cat"}, {"-i"});
     invocation.input = input;
     const Completed done = anchorhold(invocation);
     EXPECT_EQ(done.status, 0) << done.err;
     EXPECT_TRUE(done.out == input) << done.out.size() << " bytes of " << input.size();
 }
 
-TEST_F(WarmStart, terminal_is_one) {
-    Running shell(templates_->from("tiny", {"sh"}, {"-t", "-e", "PS1=ready> "}),
-                  Running::Streams::kTerminal);
+TEST_P(WarmStart, terminal_is_one) {
+    Running shell(from("tiny", {"sh"}, {"-t", "-e", "PS1=ready> "}), Running::Streams::kTerminal);
     ASSERT_TRUE(shell.wait_for("ready> ")) << shell.output();
     shell.type("stty size\r");
     EXPECT_TRUE(shell.wait_for("24 80")) << shell.output();
@@ -92,48 +111,46 @@ TEST_F(WarmStart, terminal_is_one) {
     EXPECT_EQ(shell.wait(), 5) << shell.output();
 }
 
-TEST_F(WarmStart, file_of_the_warming_is_there) {
-    EXPECT_EQ(templates_->shell("tiny", "cat $HOME/file").out, "from-the-template\n");
+TEST_P(WarmStart, file_of_the_warming_is_there) {
+    EXPECT_EQ(shell("cat $HOME/file").out, "from-the-template\n");
 }
 
-TEST_F(WarmStart, what_one_writes_neither_the_template_nor_the_next_one_has) {
+TEST_P(WarmStart, what_one_writes_neither_the_template_nor_the_next_one_has) {
     const std::string disk = digest_of_file(templates_->file("tiny", "disk.raw"));
     const std::string memory = digest_of_file(templates_->file("tiny", "memory.raw"));
-    const Completed writer = templates_->shell(
-        "tiny",
+    const Completed writer = shell(
         "echo mine > $HOME/file; echo new > $HOME/other; head -c 1048576 /dev/urandom > $HOME/big; "
         "sync; cat $HOME/file $HOME/other; cmp $HOME/big $HOME/big && echo same");
     EXPECT_EQ(writer.out, "mine\nnew\nsame\n") << writer.err;
     EXPECT_EQ(digest_of_file(templates_->file("tiny", "disk.raw")), disk);
     EXPECT_EQ(digest_of_file(templates_->file("tiny", "memory.raw")), memory);
-    const Completed next = templates_->shell("tiny", "cat $HOME/file; ls $HOME");
+    const Completed next = shell("cat $HOME/file; ls $HOME");
     EXPECT_TRUE(next.out.starts_with("from-the-template\n")) << next.out << next.err;
     EXPECT_EQ(next.out.find("other"), std::string::npos) << next.out;
     const Completed verified = templates_->call({"template", "verify", "tiny"});
     EXPECT_EQ(verified.status, 0) << verified.err;
 }
 
-TEST_F(WarmStart, process_of_the_warming_lives_on_with_its_memory) {
+TEST_P(WarmStart, process_of_the_warming_lives_on_with_its_memory) {
     for (int copy = 0; copy < 2; ++copy) {
         // Its second turn in each copy: copies do not see one another's.
-        const Completed done = templates_->shell(
-            "tiny",
+        const Completed done = shell(
             "echo hello > $HOME/ask; read line turns kept < $HOME/answer; echo $line $turns; "
             "test \"$kept\" = \"$(cat $HOME/kept)\" && echo kept");
         EXPECT_EQ(done.out, "hello 2\nkept\n") << copy << done.err;
     }
 }
 
-TEST_F(WarmStart, three_at_once_are_three) {
+TEST_P(WarmStart, three_at_once_are_three) {
     std::vector<std::unique_ptr<Running>> all;
     for (const char* name : {"one", "two", "three"}) {
         all.push_back(std::make_unique<Running>(
-            templates_->from("tiny",
-                             {"sh", "-c",
-                              std::string("echo ") + name +
-                                  " > $HOME/file; echo hello > $HOME/ask; "
-                                  "read line < $HOME/answer; echo up-$(cat $HOME/file); cat"},
-                             {"-t"}),
+            from("tiny",
+                 {"sh", "-c",
+                  std::string("echo ") + name +
+                      " > $HOME/file; echo hello > $HOME/ask; "
+                      "read line < $HOME/answer; echo up-$(cat $HOME/file); cat"},
+                 {"-t"}),
             Running::Streams::kTerminal));
     }
     size_t index = 0;
@@ -145,20 +162,20 @@ TEST_F(WarmStart, three_at_once_are_three) {
     }
 }
 
-TEST_F(WarmStart, sandbox_outlives_replacement_and_removal_of_its_template) {
+TEST_P(WarmStart, sandbox_outlives_replacement_and_removal_of_its_template) {
     templates_->create("short-lived", {"--quiet", "--image", "tiny", "-m", "64M", "--disk", "64M",
                                        "--warm", "echo first > $HOME/file"});
-    Running running(templates_->from("short-lived",
-                                     {"sh", "-c",
-                                      "echo up; read x; cat $HOME/file; "
-                                      "find / -xdev > /dev/null 2>&1; echo "
-                                      "found"},
-                                     {"-t"}),
+    Running running(from("short-lived",
+                         {"sh", "-c",
+                          "echo up; read x; cat $HOME/file; "
+                          "find / -xdev > /dev/null 2>&1; echo "
+                          "found"},
+                         {"-t"}),
                     Running::Streams::kTerminal);
     ASSERT_TRUE(running.wait_for("up\r\n")) << running.output();
     templates_->create("short-lived", {"--quiet", "--image", "tiny", "-m", "64M", "--disk", "64M",
                                        "--warm", "echo second > $HOME/file"});
-    EXPECT_EQ(templates_->shell("short-lived", "cat $HOME/file").out, "second\n");
+    EXPECT_EQ(shell("cat $HOME/file", "short-lived").out, "second\n");
     EXPECT_EQ(templates_->call({"template", "rm", "short-lived"}).status, 0);
     running.type("\r");
     EXPECT_TRUE(running.wait_for("first")) << running.output();
@@ -170,14 +187,20 @@ TEST_F(WarmStart, sandbox_outlives_replacement_and_removal_of_its_template) {
         << gone.err;
 }
 
-TEST_F(WarmStart, list_shows_it) {
+TEST_P(WarmStart, list_shows_it) {
+    if (looked_at_already()) {
+        GTEST_SKIP();
+    }
     const Completed list = templates_->call({"template", "ls"});
     EXPECT_EQ(list.status, 0) << list.err;
     EXPECT_TRUE(list.out.starts_with("tiny ")) << list.out;
     EXPECT_NE(list.out.find("128 MiB"), std::string::npos) << list.out;
 }
 
-TEST_F(WarmStart, warming_that_fails_makes_no_template) {
+TEST_P(WarmStart, warming_that_fails_makes_no_template) {
+    if (looked_at_already()) {
+        GTEST_SKIP();
+    }
     const Completed done = templates_->call({"template", "create", "bad", "--quiet", "--image",
                                              "tiny", "-m", "64M", "--warm", "exit 3"});
     EXPECT_EQ(done.status, 125) << done.err;
@@ -190,18 +213,87 @@ TEST_F(WarmStart, warming_that_fails_makes_no_template) {
     }
 }
 
-// Machines of other shapes, each made, used twice and thrown away.
+TEST_P(WarmStart, report_says_how_it_got_its_memory) {
+    const Completed done = run({"true"}, {"--json"});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_NE(done.err.find(std::string("\"memory_backend\":\"") + GetParam() + "\""),
+              std::string::npos)
+        << done.err;
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, WarmStart, testing::Values("file", "userfaultfd"),
+                         [](const auto& test) { return std::string(test.param); });
+
+// A template that is stored compressed is served page by page without being asked.
+class WarmCompressed : public testing::Test {
+  protected:
+    static void SetUpTestSuite() {
+        templates_ = std::make_unique<Templates>();
+        templates_->create("cold", {"--quiet", "--compress", "--image", "tiny", "-m", "128M",
+                                    "--disk", "64M", "--warm",
+                                    "head -c 1048576 /dev/urandom > $HOME/noise; "
+                                    "sha256sum $HOME/noise > $HOME/sum"});
+    }
+    static void TearDownTestSuite() { templates_.reset(); }
+
+    // Its bytes are what they were, and the report says how they came.
+    static void expect_starts(const std::string& backend) {
+        const Completed done =
+            templates_->run("cold", {"sh", "-c", "sha256sum -c $HOME/sum"}, {"--json"});
+        EXPECT_EQ(done.status, 0) << done.err;
+        EXPECT_TRUE(done.out.ends_with("noise: OK\n")) << done.out;
+        EXPECT_NE(done.err.find("\"memory_backend\":\"" + backend + "\""), std::string::npos)
+            << done.err;
+    }
+    static void expect_verified() {
+        const Completed done = templates_->call({"template", "verify", "cold"});
+        EXPECT_EQ(done.status, 0) << done.err;
+    }
+    static uint64_t bytes_on_disk(const char* which) {
+        struct stat status {};
+        EXPECT_EQ(::stat(templates_->file("cold", which).c_str(), &status), 0) << which;
+        return static_cast<uint64_t>(status.st_blocks) * 512;
+    }
+
+    static std::unique_ptr<Templates> templates_;
+};
+
+std::unique_ptr<Templates> WarmCompressed::templates_;
+
+TEST_F(WarmCompressed, is_smaller_and_the_same_guest_and_expands_again) {
+    expect_starts("userfaultfd");
+    expect_verified();
+    EXPECT_NE(templates_->call({"template", "ls"}).out.find(" compressed "), std::string::npos);
+    const uint64_t compressed = bytes_on_disk("memory.zst");
+    EXPECT_FALSE(std::filesystem::exists(templates_->file("cold", "memory.raw")));
+
+    const Completed mapped = templates_->run("cold", {"true"}, {"--memory-backend", "file"});
+    EXPECT_EQ(mapped.status, 125);
+    EXPECT_NE(mapped.err.find("anchorhold template expand"), std::string::npos) << mapped.err;
+
+    ASSERT_EQ(templates_->call({"template", "expand", "cold"}).status, 0);
+    expect_starts("file");
+    expect_verified();
+    EXPECT_LT(compressed * 2, bytes_on_disk("memory.raw"));
+
+    ASSERT_EQ(templates_->call({"template", "compress", "cold"}).status, 0);
+    expect_starts("userfaultfd");
+    expect_verified();
+}
+
+// Machines of other shapes, each made, used three times and thrown away.
 class WarmShapes : public testing::Test {
   protected:
-    // What `script` says in two copies of a template of this shape.
+    // What `script` says in three copies of a template of this shape, of both memory backends.
     std::vector<std::string> say(const std::vector<std::string>& shape, const std::string& warm,
                                  const std::string& script) const {
         std::vector<std::string> options = {"--quiet", "--image", "tiny", "--warm", warm};
         options.insert(options.end(), shape.begin(), shape.end());
         templates_.create("shape", options);
         std::vector<std::string> said;
-        for (int copy = 0; copy < 2; ++copy) {
-            const Completed done = templates_.shell("shape", script);
+        for (const char* backend : {"file", "userfaultfd", "userfaultfd"}) {
+            const Completed done =
+                templates_.run("shape", {"sh", "-c", script}, {"--memory-backend", backend});
             said.push_back(done.out + done.err);
         }
         return said;
@@ -221,24 +313,26 @@ constexpr const char* kDigest =
 
 TEST_F(WarmShapes, two_processors_both_work) {
     const std::string each = std::string("2\n") + kDigest;
-    EXPECT_EQ(say({"--cpus", "2", "-m", "128M"}, "true", kAllProcessorsWork), (Said{each, each}));
+    EXPECT_EQ(say({"--cpus", "2", "-m", "128M"}, "true", kAllProcessorsWork),
+              (Said{each, each, each}));
 }
 
 TEST_F(WarmShapes, four_processors_all_work) {
     const std::string each = std::string("4\n") + kDigest;
-    EXPECT_EQ(say({"--cpus", "4", "-m", "128M"}, "true", kAllProcessorsWork), (Said{each, each}));
+    EXPECT_EQ(say({"--cpus", "4", "-m", "128M"}, "true", kAllProcessorsWork),
+              (Said{each, each, each}));
 }
 
 TEST_F(WarmShapes, writable_layer_in_memory_is_kept) {
     EXPECT_EQ(say({"-m", "128M", "--disk", "0"}, "echo kept > $HOME/file",
                   "cat $HOME/file; echo mine > $HOME/file"),
-              (Said{"kept\n", "kept\n"}));
+              (Said{"kept\n", "kept\n", "kept\n"}));
 }
 
 TEST_F(WarmShapes, default_disk_is_kept) {
     EXPECT_EQ(
         say({"-m", "128M"}, "echo kept > $HOME/file", "cat $HOME/file; echo mine > $HOME/file"),
-        (Said{"kept\n", "kept\n"}));
+        (Said{"kept\n", "kept\n", "kept\n"}));
 }
 
 // RAM below and above the hole for devices, which begins at 3.25 GiB.
@@ -249,7 +343,7 @@ TEST_F(WarmShapes, memory_across_the_hole_is_kept) {
             "done; cd $HOME/d && sha256sum * > $HOME/sums",
             "cd $HOME/d && sha256sum -c $HOME/sums && awk '/MemTotal/ { print ($2 > 3400000) "
             "}' /proc/meminfo"),
-        (Said{"1: OK\n2: OK\n3: OK\n4: OK\n1\n", "1: OK\n2: OK\n3: OK\n4: OK\n1\n"}));
+        (Said(3, "1: OK\n2: OK\n3: OK\n4: OK\n1\n")));
 }
 
 }  // namespace

@@ -28,7 +28,9 @@ class WarmRefusals : public testing::Test {
   protected:
     static void SetUpTestSuite() {
         templates_ = std::make_unique<Templates>();
-        templates_->create(kName, {"--quiet", "--image", "tiny", "-m", "64M", "--disk", "64M"});
+        templates_->create(
+            kName, {"--quiet", "--image", "tiny", "-m", "64M", "--disk", "64M", "--warm",
+                    "yes one-line-to-find | head -c 1048576 > $HOME/marked", "--probe", "true"});
         state_ = sys::read_file(templates_->file(kName, "state"), size_t{1} << 24).value_or("");
         ASSERT_FALSE(state_.empty());
     }
@@ -231,6 +233,88 @@ TEST_F(WarmRefusals, damaged_memory_is_found_by_verify) {
         EXPECT_NE(done.err.find("template base: memory"), std::string::npos) << done.err;
         ASSERT_EQ(::pwrite(memory.get(), &byte, 1, static_cast<off_t>(offset)), 1);
     }
+}
+
+// Where `text` lies in the template's memory, page-aligned and with nothing else in the 64 KiB
+// around it; 0: nowhere.
+uint64_t place_of_chunk_with(std::string_view memory, std::string_view text) {
+    constexpr size_t kChunk = size_t{64} << 10;
+    for (size_t at = kChunk; at + kChunk <= memory.size(); at += kChunk) {
+        size_t pages = 0;
+        for (size_t page = at; page < at + kChunk; page += 4096) {
+            pages += memory.substr(page, 4096).find(text) != std::string_view::npos ? 1 : 0;
+        }
+        if (pages == kChunk / 4096) {
+            return at;
+        }
+    }
+    return 0;
+}
+
+// Mapped, a guest reads what the file has by now. Served, it reads what was written, or nothing.
+TEST_F(WarmRefusals, damaged_memory_is_never_seen_by_a_guest_that_is_served) {
+    const std::string file = templates_->file(kName, "memory.raw");
+    const std::string memory = sys::read_file(file, size_t{1} << 27).value();
+    const uint64_t place = place_of_chunk_with(memory, "one-line-to-find");
+    ASSERT_NE(place, 0U);
+    const OwnFd target = sys::open(file, O_RDWR).value();
+    const auto put = [&](char byte) {
+        ASSERT_EQ(::pwrite(target.get(), &byte, 1, static_cast<off_t>(place + 8192)), 1);
+    };
+    const std::vector<std::string> look = {
+        "sh", "-c", "grep -a -v -c -e '^one-line-to-find$' $HOME/marked; true"};
+    const std::vector<std::string> served = {"--memory-backend", "userfaultfd"};
+    EXPECT_EQ(templates_->run(kName, look, served).out, "0\n");
+    put(static_cast<char>(memory[place + 8192] ^ 4));
+    EXPECT_EQ(templates_->run(kName, look).out, "1\n");
+    const Completed done = templates_->run(kName, look, served);
+    EXPECT_FALSE(done.timed_out);
+    EXPECT_EQ(done.status, 125);
+    EXPECT_EQ(done.out, "");
+    EXPECT_EQ(done.err,
+              "anchorhold: the guest's memory cannot be served: memory file: the 65536 "
+              "bytes at " +
+                  std::to_string(place) +
+                  " are not what was written; the template is damaged, create it "
+                  "again\n");
+    // What never asks for that piece is not kept from anything.
+    const Completed other = templates_->run(kName, {"echo", "it ran"}, served);
+    EXPECT_EQ(other.out, "it ran\n") << other.err;
+    put(memory[place + 8192]);
+}
+
+TEST_F(WarmRefusals, compressed_memory_that_is_damaged_ends_the_guest) {
+    templates_->create("packed",
+                       {"--quiet", "--compress", "--image", "tiny", "-m", "64M", "--disk", "0"});
+    const OwnFd memory = sys::open(templates_->file("packed", "memory.zst"), O_RDWR).value();
+    const uint64_t bytes = sys::file_size(memory.get(), "memory.zst").value();
+    // Its head first; then enough of its pieces that any guest touches one.
+    for (const uint64_t step : {bytes, uint64_t{8192}}) {
+        for (uint64_t at = step == bytes ? 20 : bytes / 8; at < bytes; at += step) {
+            ASSERT_EQ(::pwrite(memory.get(), "damaged", 7, static_cast<off_t>(at)), 7);
+        }
+        const Completed done = templates_->run("packed", {"true"});
+        EXPECT_FALSE(done.timed_out);
+        EXPECT_EQ(done.status, 125);
+        EXPECT_TRUE(done.err.starts_with("anchorhold: the guest's memory cannot be served: "))
+            << done.err;
+        EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1) << done.err;
+        EXPECT_EQ(templates_->call({"template", "verify", "packed"}).status, 125);
+    }
+    EXPECT_EQ(templates_->call({"template", "rm", "packed"}).status, 0);
+}
+
+TEST_F(WarmRefusals, digests_that_are_damaged_are_refused) {
+    const std::string whole = read("memory.digests");
+    std::string flipped = whole;
+    flipped.back() = static_cast<char>(flipped.back() ^ 1);
+    write("memory.digests", flipped);
+    const Completed done =
+        templates_->run(kName, {"echo", "it ran"}, {"--memory-backend", "userfaultfd"});
+    EXPECT_EQ(done.status, 125);
+    EXPECT_EQ(done.out, "");
+    EXPECT_NE(done.err.find("digests"), std::string::npos) << done.err;
+    write("memory.digests", whole);
 }
 
 TEST_F(WarmRefusals, manifest_that_is_none_is_refused) {

@@ -37,6 +37,10 @@ TEST(RequestJsonTest, bad_bodies_are_refused_by_name) {
         {R"({"policies":[1]})", "'policies' is no list"},
         {R"({"labels":{"a":1}})", "'labels' is no object"},
         {R"({"template":"t","image":"i"})", "'template' says what the machine is"},
+        {R"({"template":"t","memory_backend":"disk"})", "'memory_backend' is neither"},
+        {R"({"template":"t","memory_backend":true})", "'memory_backend' is no text"},
+        {R"({"memory_backend":"userfaultfd"})",
+         "'memory_backend' is for sandboxes that start from"},
     };
     for (const auto& [body, part] : kCases) {
         const auto request = parse_create(body);
@@ -56,6 +60,13 @@ TEST(RequestJsonTest, run_takes_a_command_for_the_log) {
     ASSERT_TRUE(request) << request.error().message;
     EXPECT_EQ(request->template_name, "python");
     EXPECT_EQ(request->command.argv.size(), 2U);
+    EXPECT_FALSE(request->memory_backend);
+}
+
+TEST(RequestJsonTest, memory_backend_is_read_with_a_template) {
+    const char* const body = R"({"template":"t","memory_backend":"userfaultfd"})";
+    EXPECT_EQ(parse_create(body).value().memory_backend, supervisor::MemoryBackend::kUserfaultfd);
+    EXPECT_EQ(parse_run(body).value().memory_backend, supervisor::MemoryBackend::kUserfaultfd);
 }
 
 }  // namespace

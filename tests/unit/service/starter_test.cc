@@ -8,12 +8,15 @@ namespace {
 
 class StarterTest : public ServiceFixture {
   protected:
-    void start(const std::string& template_name) {
+    void start(const std::string& template_name,
+               std::optional<supervisor::MemoryBackend> memory = std::nullopt) {
         StartOrder order;
+        order.memory_backend = memory;
         order.name = "amber";
         order.template_name = template_name;
         starter->start(std::move(order), [this](Result<Started> started) {
             result = started ? std::string(to_text(started->path)) : started.error().message;
+            memory_backend = started ? started->memory_backend : std::nullopt;
             passed_over = started ? started->passed_over : "";
             if (started) {
                 end_and_forget(*loop, std::move(started->held));
@@ -28,6 +31,7 @@ class StarterTest : public ServiceFixture {
         }
     }
     std::string passed_over;
+    std::optional<supervisor::MemoryBackend> memory_backend;
 };
 
 TEST_F(StarterTest, without_a_template_it_boots) {
@@ -45,6 +49,25 @@ TEST_F(StarterTest, parked_one_is_claimed_first) {
     EXPECT_EQ(result, "parked");
     EXPECT_EQ(metrics.starts(StartPath::parked), 1U);
     EXPECT_EQ(metrics.fallbacks(StartPath::parked), 0U);
+}
+
+TEST_F(StarterTest, parked_one_with_its_memory_in_another_way_is_left_to_others) {
+    fill(1, 0);
+    start("python", supervisor::MemoryBackend::kUserfaultfd);
+    engine.let_all();
+    EXPECT_EQ(result, "restore");
+    EXPECT_EQ(passed_over, "");
+    EXPECT_EQ(memory_backend, supervisor::MemoryBackend::kUserfaultfd);
+    start("python", supervisor::MemoryBackend::kFile);
+    engine.let_all();
+    EXPECT_EQ(result, "parked");
+    EXPECT_EQ(memory_backend, supervisor::MemoryBackend::kFile);
+}
+
+TEST_F(StarterTest, guest_that_boots_has_no_memory_backend) {
+    start("");
+    engine.let_all();
+    EXPECT_EQ(memory_backend, std::nullopt);
 }
 
 TEST_F(StarterTest, empty_pool_is_a_restore_and_says_so) {

@@ -30,6 +30,12 @@ class StoreHome {
     [[nodiscard]] TemplateStore store() const { return TemplateStore(templates()); }
     [[nodiscard]] std::string templates() const { return folder_.path() + "/templates"; }
     [[nodiscard]] std::string cache() const { return folder_.path() + "/digests"; }
+    // Where the pager is.
+    [[nodiscard]] static Installation installation() {
+        Installation installation;
+        installation.library = LIBRARY;
+        return installation;
+    }
     [[nodiscard]] const std::string& image() const { return image_; }
     [[nodiscard]] std::string file(const std::string& name, const char* which) const {
         return templates() + "/" + name + "/" + which;
@@ -66,7 +72,7 @@ class StoreHome {
     // The mark of what is found under a name when it is whole; an error otherwise.
     [[nodiscard]] Result<std::string> mark_of(const std::string& name) const {
         const OpenTemplate opened = ANCHORHOLD_TRY(store().open(name, cache()));
-        ANCHORHOLD_TRY(store().verify(name, cache()));
+        ANCHORHOLD_TRY(store().verify(name, cache(), installation()));
         const std::string mark = opened.manifest.created;
         if (ANCHORHOLD_TRY(snapshot::read_state(opened.files.state.get())) != mark) {
             return fail("its state is not that of its manifest");

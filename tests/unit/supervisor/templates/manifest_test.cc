@@ -21,6 +21,8 @@ TemplateManifest sample() {
     manifest.warm = {"/bin/sh -c \"python3 -c 'import ssl'\"", "second"};
     manifest.created = "2026-01-02T03:04:05Z";
     manifest.memory_stored = 12345678;
+    manifest.memory_form = MemoryForm::kCompressed;
+    manifest.memory_file = 2345678;
     manifest.working_set = 333;
     manifest.authority = "0a1b2c3d";
     return manifest;
@@ -46,6 +48,8 @@ TEST(TemplateManifest, round_trip_keeps_every_field) {
     EXPECT_EQ(back->warm, sample().warm);
     EXPECT_EQ(back->created, sample().created);
     EXPECT_EQ(back->memory_stored, 12345678U);
+    EXPECT_EQ(back->memory_form, MemoryForm::kCompressed);
+    EXPECT_EQ(back->memory_file, 2345678U);
     EXPECT_EQ(back->working_set, 333U);
     EXPECT_EQ(back->authority, "0a1b2c3d");
 }
@@ -80,6 +84,15 @@ TEST(TemplateManifest, each_field_of_another_kind_is_named) {
             expect_refused(document.dump(), "'" + field + "'");
         }
     }
+}
+
+TEST(TemplateManifest, form_of_memory_is_one_of_two_and_of_old_manifests_sparse) {
+    json document = json::parse(to_json(sample()));
+    document["memory_form"] = "zip";
+    expect_refused(document.dump(), "'memory_form' is neither 'sparse' nor 'compressed'");
+    document.erase("memory_form");
+    document.erase("memory_file");
+    EXPECT_EQ(read_manifest(document.dump()).value().memory_form, MemoryForm::kSparse);
 }
 
 TEST(TemplateManifest, other_version_is_refused_with_what_to_do) {

@@ -21,7 +21,8 @@ class TemplateStoreTest : public testing::Test {
         EXPECT_NE(opened.error().message.find(what), std::string::npos) << opened.error().message;
     }
     void expect_unverified(const std::string& name, const std::string& what) const {
-        const Status verified = home_.store().verify(name, home_.cache());
+        const Status verified =
+            home_.store().verify(name, home_.cache(), StoreHome::installation());
         ASSERT_FALSE(verified) << "no error of: " << what;
         EXPECT_NE(verified.error().message.find(what), std::string::npos)
             << verified.error().message;
@@ -133,7 +134,7 @@ TEST_F(TemplateStoreTest, names_that_are_none_are_refused_everywhere) {
         EXPECT_FALSE(home_.store().begin(name)) << name;
         EXPECT_FALSE(home_.store().open(name, home_.cache())) << name;
         EXPECT_FALSE(home_.store().remove(name)) << name;
-        EXPECT_FALSE(home_.store().verify(name, home_.cache())) << name;
+        EXPECT_FALSE(home_.store().verify(name, home_.cache(), StoreHome::installation())) << name;
     }
 }
 
