@@ -47,6 +47,7 @@ RealSandbox::RealSandbox(const EngineContext& context, std::string name,
 RealSandbox::~RealSandbox() {
     *self_ = nullptr;
     loop_.cancel_timer(power_off_limit_);
+    give_up_birth();
 }
 
 void RealSandbox::post(std::function<void()> task) {
