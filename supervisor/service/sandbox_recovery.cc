@@ -149,13 +149,16 @@ void Sandboxes::adopt(const EntryRef& entry, std::map<std::string, OwnFd> kept) 
     set_live(entry, std::move(held));
     entry->operation = "adopt";
     const SandboxState state = entry->record.state;
-    entry->live.handlers->on_ready = [this, entry, state] {
+    // Restored, and perhaps not yet told who it is (restored() in sandbox_hibernation.cc).
+    const bool is_new = state == SandboxState::running && entry->record.pending &&
+                        entry->record.pending->kind == "resume";
+    entry->live.handlers->on_ready = [this, entry, state, is_new] {
         const auto end = [this, entry, state](const Status& done) {
             finish(entry, done ? commit(entry, state) : done, nullptr);
         };
         // Whatever was half done: a running one runs, a paused one stands still.
         if (state == SandboxState::running) {
-            entry->live.sandbox->resume({}, end);
+            entry->live.sandbox->resume(is_new ? identity_of(entry->record) : GuestIdentity(), end);
         } else {
             entry->live.sandbox->pause(end);
         }

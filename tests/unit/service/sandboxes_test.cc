@@ -249,6 +249,21 @@ TEST_F(SandboxesTest, snapshot_is_given_up_before_its_guest_runs) {
     restart();     // the record said running by then
     EXPECT_EQ(state("amber"), "running");
     EXPECT_TRUE(sandboxes->find("amber")->record.snapshot.empty());
+    EXPECT_EQ(engine.log.back(), "resume 2 amber") << "nobody told it who it is";
+    restart();
+    EXPECT_EQ(engine.log.back(), "resume 0 amber") << "it was told twice";
+}
+
+TEST_F(SandboxesTest, snapshot_goes_with_its_guest) {
+    create("amber");
+    hibernate("amber");
+    sandboxes->resume("amber", told());
+    engine.let();
+    engine.find("amber")->end("killed by signal 9");
+    engine.turn();
+    EXPECT_EQ(result, "it ended meanwhile: killed by signal 9");
+    EXPECT_EQ(state("amber"), "stopped");
+    EXPECT_FALSE(has_file("amber/snapshot-1"));
 }
 
 TEST_F(SandboxesTest, resume_that_fails_keeps_the_snapshot) {
