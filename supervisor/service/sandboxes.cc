@@ -144,7 +144,11 @@ Status Sandboxes::hold(const EntryRef& entry) {
 
 void Sandboxes::hold_all() {
     for (const auto& [name, entry] : entries_) {
-        if (entry->live && entry->operation.empty()) {
+        // Also those that an operation is under way for. One that is being made is held when it is
+        // there (created(), restored(), forked()).
+        const SandboxState state = entry->record.state;
+        const bool is_there = state == SandboxState::running || state == SandboxState::paused;
+        if (entry->live && is_there && !entry->removed) {
             if (const Status held = hold(entry); !held) {
                 log::error("sandbox {}: {}", name, held.error().message);
             }

@@ -266,6 +266,24 @@ TEST_F(SandboxesTest, snapshot_goes_with_its_guest) {
     EXPECT_FALSE(has_file("amber/snapshot-1"));
 }
 
+// The keeper may be replaced at any time.
+TEST_F(SandboxesTest, next_keeper_holds_those_that_an_operation_is_under_way_for) {
+    create("amber");
+    create("basalt");
+    hibernate("basalt");
+    sandboxes->resume("basalt", told());
+    engine.let();  // it is there, and does not run yet
+    sandboxes->fork("amber", 1, [](const Result<std::vector<SandboxView>>&) {});
+    keeping.held.clear();
+    sandboxes->hold_all();
+    EXPECT_TRUE(keeping.held.contains("amber"));
+    EXPECT_TRUE(keeping.held.contains("basalt"));
+    EXPECT_FALSE(keeping.held.contains("amber-1")) << "it is nobody's yet";
+    engine.let_all();
+    EXPECT_TRUE(keeping.held.contains("amber-1"));
+    EXPECT_TRUE(keeping.held.contains("basalt"));
+}
+
 TEST_F(SandboxesTest, resume_that_fails_keeps_the_snapshot) {
     create("amber");
     hibernate("amber");
