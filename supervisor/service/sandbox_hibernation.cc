@@ -83,8 +83,9 @@ void Sandboxes::resume_hibernated(const EntryRef& entry, const OnView& done) {
         };
         held.handlers->on_end = [this, entry, done](const std::string& error) {
             forget_ended(parts_.loop, std::exchange(entry->live, HeldSandbox()));
-            close_window(entry, error);
-            finish(entry, fail(error.empty() ? "it ended at once" : error), done);
+            close_window(entry, error, [this, entry, done, error] {
+                finish(entry, fail(error.empty() ? "it ended at once" : error), done);
+            });
         };
         auto made = parts_.engine.restore_snapshot(
             parts_.store.folder_of(entry->record.name) + "/" + snapshot, std::move(request),
@@ -97,8 +98,8 @@ void Sandboxes::resume_hibernated(const EntryRef& entry, const OnView& done) {
         *held.handlers = {};
         status = tl::unexpected(made.error());
     }
-    close_window(entry, status.error().message);
-    finish(entry, status, done);
+    close_window(entry, status.error().message,
+                 [this, entry, status, done] { finish(entry, status, done); });
 }
 
 // It stands still. Its first instruction changes the disk, and the snapshot is worth nothing any
@@ -127,8 +128,8 @@ void Sandboxes::restored(const EntryRef& entry, const std::string& snapshot, con
             entry->live.sandbox->let_go();
             entry->live = {};
         }
-        close_window(entry, status.error().message);
-        finish(entry, status, done);
+        close_window(entry, status.error().message,
+                     [this, entry, status, done] { finish(entry, status, done); });
         return;
     }
     const auto remove_snapshot = [this, entry, snapshot] {

@@ -140,9 +140,10 @@ void Sandboxes::adopt(const EntryRef& entry, std::map<std::string, OwnFd> kept) 
     if (!adopted) {
         log::error("sandbox {}: {}", name, adopted.error().message);
         entry->record.reason = adopted.error().message;
-        close_window(entry, adopted.error().message);
         parts_.keeping.drop(name);
         [[maybe_unused]] const Status saved = commit(entry, SandboxState::stopped);
+        entry->operation = "end";
+        close_window(entry, adopted.error().message, [entry] { entry->operation.clear(); });
         return;
     }
     held.sandbox = std::move(*adopted);

@@ -284,6 +284,43 @@ TEST_F(SandboxesTest, next_keeper_holds_those_that_an_operation_is_under_way_for
     EXPECT_TRUE(keeping.held.contains("basalt"));
 }
 
+// What follows at once finds the log free.
+TEST_F(SandboxesTest, operations_end_when_the_window_is_closed) {
+    create("amber", 0, {"one"});
+    sandboxes->hibernate("amber", told());
+    engine.let_all();
+    EXPECT_EQ(result, "nothing");
+    windows.let_close();
+    engine.turn();
+    EXPECT_EQ(result, "hibernated");
+    sandboxes->resume("amber", told());
+    engine.let_all();
+    EXPECT_EQ(result, "running");
+
+    engine.find("amber")->end("killed by signal 9");
+    engine.turn();
+    EXPECT_EQ(state("amber"), "stopped");
+    sandboxes->start("amber", told());
+    EXPECT_EQ(code, EBUSY);
+    windows.let_close();
+    engine.turn();
+    sandboxes->start("amber", told());
+    engine.let_all();
+    EXPECT_EQ(result, "running");
+
+    Status removed = fail("not yet");
+    sandboxes->remove("amber", Sandboxes::Removal::always,
+                      [&](const Status& done) { removed = done; });
+    engine.let_all();
+    EXPECT_FALSE(removed);
+    EXPECT_EQ(exec("amber"), "waits");
+    windows.let_close();
+    engine.turn();
+    EXPECT_TRUE(removed);
+    EXPECT_EQ(result, "there is no sandbox 'amber'");
+    create("amber", 0, {"one"});
+}
+
 TEST_F(SandboxesTest, resume_that_fails_keeps_the_snapshot) {
     create("amber");
     hibernate("amber");
