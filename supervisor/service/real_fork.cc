@@ -11,24 +11,35 @@
 #include "supervisor/service/real_sandbox.h"
 
 namespace anchorhold::service {
-namespace {
 
-// Children that are on their way: all of them, or none.
-struct Birth {
+// Children that are on their way: all of them, or none. Their handlers hold it, and it holds them
+// until it is over.
+struct RealSandbox::Birth {
     std::vector<std::unique_ptr<LiveSandbox>> children;
     size_t waiting = 0;  // for their guests to go on
     LiveSandbox::OnForked on_forked;
     bool over = false;
 };
 
-void end_birth(Birth& birth, Result<std::vector<std::unique_ptr<LiveSandbox>>> result) {
-    if (!std::exchange(birth.over, true)) {
-        const auto on_forked = std::move(birth.on_forked);
-        on_forked(std::move(result));
+void RealSandbox::end_birth(EventLoop& loop, const std::shared_ptr<Birth>& birth,
+                            Result<std::vector<std::unique_ptr<LiveSandbox>>> result) {
+    if (std::exchange(birth->over, true)) {
+        return;
     }
+    // Whoever is left belongs to nobody. From the loop: one of them may be on the stack.
+    loop.post([birth] { birth->children.clear(); });
+    const auto on_forked = std::exchange(birth->on_forked, nullptr);
+    on_forked(std::move(result));
 }
 
-}  // namespace
+// The source is gone, and with it whoever waits for its children.
+void RealSandbox::give_up_birth() {
+    if (const std::shared_ptr<Birth> birth = birth_.lock()) {
+        birth->over = true;
+        birth->on_forked = nullptr;
+        birth->children.clear();
+    }
+}
 
 void RealSandbox::fork(std::vector<StartRequest> children, std::vector<Handlers> handlers,
                        OnForked on_forked) {
@@ -98,30 +109,36 @@ void RealSandbox::start_children(std::shared_ptr<MemorySnapshot> snapshot,
                                  std::vector<StartRequest> children, std::vector<Handlers> handlers,
                                  OnForked on_forked) {
     const auto birth = std::make_shared<Birth>();
+    birth_ = birth;
     birth->on_forked = std::move(on_forked);
     birth->waiting = children.size();
     for (size_t i = 0; i < children.size(); ++i) {
         Handlers child_handlers;
         child_handlers.on_ready = [] {};
         // Until all are there one that ends ends the birth; afterwards its end is its holder's.
-        child_handlers.on_end = [birth, theirs = handlers[i]](const std::string& error) {
+        child_handlers.on_end = [&loop = loop_, birth,
+                                 theirs = handlers[i]](const std::string& error) {
             if (birth->over) {
                 if (theirs.on_end) {
                     theirs.on_end(error);
                 }
                 return;
             }
-            end_birth(*birth, fail(error.empty() ? "a child ended at once" : error));
+            end_birth(loop, birth, fail(error.empty() ? "a child ended at once" : error));
         };
-        auto child =
-            make_child(*snapshot, std::move(children[i]), std::move(child_handlers), [this, birth] {
-                if (--birth->waiting == 0) {
-                    // From the loop: the last child's answer is on the stack.
-                    loop_.post([birth] { end_birth(*birth, std::move(birth->children)); });
-                }
-            });
+        auto child = make_child(*snapshot, std::move(children[i]), std::move(child_handlers),
+                                [&loop = loop_, birth] {
+                                    if (--birth->waiting == 0) {
+                                        // From the loop: the last child's answer is on the stack.
+                                        loop.post([&loop, birth] {
+                                            if (!birth->over) {
+                                                end_birth(loop, birth, std::move(birth->children));
+                                            }
+                                        });
+                                    }
+                                });
         if (!child) {
-            end_birth(*birth, tl::unexpected(child.error()));
+            end_birth(loop_, birth, tl::unexpected(child.error()));
             return;
         }
         birth->children.push_back(std::move(*child));

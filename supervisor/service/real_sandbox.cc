@@ -17,6 +17,10 @@ using namespace std::chrono_literals;
 
 constexpr Duration kPowerOffPatience = 10s;
 
+Result<proto::ControlRequest> resume_as(const GuestIdentity& identity) {
+    return supervisor::resume_as(ANCHORHOLD_TRY(complete(identity)));
+}
+
 // Gives a file without a name one (open(2), O_TMPFILE).
 Status name_disk(int disk, const std::string& path) {
     const std::string self = fmt::format("/proc/self/fd/{}", disk);
@@ -47,6 +51,7 @@ RealSandbox::RealSandbox(const EngineContext& context, std::string name,
 RealSandbox::~RealSandbox() {
     *self_ = nullptr;
     loop_.cancel_timer(power_off_limit_);
+    give_up_birth();
 }
 
 void RealSandbox::post(std::function<void()> task) {
@@ -127,14 +132,22 @@ void RealSandbox::resume(const GuestIdentity& identity, Done done) {
         claim({.name = name_, .folder = {}, .identity = identity, .set_up = {}}, std::move(done));
         return;
     }
-    const Status asked = sandbox_->run([this, done](const Result<proto::VmmEvent>& running) {
-        if (!running) {
-            done(tl::unexpected(running.error()));
-            return;
-        }
-        motion_ = Motion::kRunning;
-        control(supervisor::thaw(), done);
-    });
+    // One that was taken over may have been restored and never told who it is.
+    auto request = identity.generation == 0 ? Result<proto::ControlRequest>(supervisor::thaw())
+                                            : resume_as(identity);
+    if (!request) {
+        answer(std::move(done), tl::unexpected(request.error()));
+        return;
+    }
+    const Status asked = sandbox_->run(
+        [this, done, asked_of_init = std::move(*request)](const Result<proto::VmmEvent>& running) {
+            if (!running) {
+                done(tl::unexpected(running.error()));
+                return;
+            }
+            motion_ = Motion::kRunning;
+            control(asked_of_init, done);
+        });
     if (!asked) {
         answer(std::move(done), asked);
     }

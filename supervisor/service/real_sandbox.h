@@ -82,6 +82,10 @@ class RealSandbox final : public LiveSandbox {
     Result<std::unique_ptr<LiveSandbox>> make_child(const MemorySnapshot& snapshot,
                                                     StartRequest request, Handlers handlers,
                                                     std::function<void()> on_resumed);
+    struct Birth;
+    static void end_birth(EventLoop& loop, const std::shared_ptr<Birth>& birth,
+                          Result<std::vector<std::unique_ptr<LiveSandbox>>> result);
+    void give_up_birth();
     void start_children(std::shared_ptr<MemorySnapshot> snapshot,
                         std::vector<StartRequest> children, std::vector<Handlers> handlers,
                         OnForked on_forked);
@@ -96,6 +100,7 @@ class RealSandbox final : public LiveSandbox {
     std::unique_ptr<VaultWorker> vault_;
     Motion motion_ = Motion::kRunning;
     EventLoop::TimerId power_off_limit_ = 0;
+    std::weak_ptr<Birth> birth_;  // of the children of a fork that is under way
     // Tasks that were posted look at this first.
     std::shared_ptr<RealSandbox*> self_ = std::make_shared<RealSandbox*>(this);
 };

@@ -94,29 +94,33 @@ void Sandboxes::created(const EntryRef& entry, Result<Started> started, const On
         }
     }
     if (!status) {
-        forget(entry);
-        done(tl::unexpected(status.error()));
+        forget(entry, [done, status] { done(tl::unexpected(status.error())); });
         return;
     }
     finish(entry, status, done);
 }
 
 // It never became a sandbox, or is one no more.
-void Sandboxes::forget(const EntryRef& entry) {
+void Sandboxes::forget(const EntryRef& entry, std::function<void()> forgotten) {
     parts_.loop.cancel_timer(std::exchange(entry->idle, 0));
     parts_.keeping.drop(entry->record.name);
     end_and_forget(parts_.loop, std::exchange(entry->live, HeldSandbox()));
-    close_window(entry, "it was removed");
-    if (!entry->removed) {
+    if (!std::exchange(entry->removed, true)) {
         if (const Status removed = parts_.store.remove(entry->record.name); !removed) {
             log::error("sandbox {}: {}", entry->record.name, removed.error().message);
         }
     }
     entry->operation = "remove";
-    for (const Entry::Waiting& waiting : std::exchange(entry->waiting, {})) {
-        waiting.done(fail(fmt::format("there is no sandbox '{}'", entry->record.name), ENOENT));
-    }
-    entries_.erase(entry->record.name);
+    // Its name is free when its log is.
+    close_window(entry, "it was removed", [this, entry, forgotten = std::move(forgotten)] {
+        entries_.erase(entry->record.name);
+        for (const Entry::Waiting& waiting : std::exchange(entry->waiting, {})) {
+            waiting.done(fail(fmt::format("there is no sandbox '{}'", entry->record.name), ENOENT));
+        }
+        if (forgotten) {
+            forgotten();
+        }
+    });
 }
 
 void Sandboxes::start(const std::string& name, OnView done) {
@@ -164,7 +168,9 @@ void Sandboxes::started_again(const EntryRef& entry, Result<Started> started, co
     if (!status) {
         parts_.keeping.drop(entry->record.name);
         end_and_forget(parts_.loop, std::exchange(entry->live, HeldSandbox()));
-        close_window(entry, status.error().message);
+        close_window(entry, status.error().message,
+                     [this, entry, status, done] { finish(entry, status, done); });
+        return;
     }
     finish(entry, status, done);
 }
@@ -231,10 +237,7 @@ void Sandboxes::remove(const std::string& name, Removal removal, OnStatus done) 
     (*entry)->removed = true;
     (*entry)->operation = "remove";
     parts_.metrics.count_operation("remove");
-    end_live(*entry, [this, held = *entry, done] {
-        forget(held);
-        done(Status());
-    });
+    end_live(*entry, [this, held = *entry, done] { forget(held, [done] { done(Status()); }); });
 }
 
 }  // namespace anchorhold::service

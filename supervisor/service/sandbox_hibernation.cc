@@ -83,8 +83,9 @@ void Sandboxes::resume_hibernated(const EntryRef& entry, const OnView& done) {
         };
         held.handlers->on_end = [this, entry, done](const std::string& error) {
             forget_ended(parts_.loop, std::exchange(entry->live, HeldSandbox()));
-            close_window(entry, error);
-            finish(entry, fail(error.empty() ? "it ended at once" : error), done);
+            close_window(entry, error, [this, entry, done, error] {
+                finish(entry, fail(error.empty() ? "it ended at once" : error), done);
+            });
         };
         auto made = parts_.engine.restore_snapshot(
             parts_.store.folder_of(entry->record.name) + "/" + snapshot, std::move(request),
@@ -97,8 +98,8 @@ void Sandboxes::resume_hibernated(const EntryRef& entry, const OnView& done) {
         *held.handlers = {};
         status = tl::unexpected(made.error());
     }
-    close_window(entry, status.error().message);
-    finish(entry, status, done);
+    close_window(entry, status.error().message,
+                 [this, entry, status, done] { finish(entry, status, done); });
 }
 
 // It stands still. Its first instruction changes the disk, and the snapshot is worth nothing any
@@ -111,7 +112,10 @@ void Sandboxes::restored(const EntryRef& entry, const std::string& snapshot, con
         ++entry->record.generation;
         entry->record.snapshot.clear();
         entry->record.start = to_text(StartPath::restore);
-        status = commit(entry, SandboxState::running);
+        // Pending until the guest knows who it is now: the next supervisor tells it otherwise.
+        entry->record.state = SandboxState::running;
+        entry->record.pending = PendingOperation{"resume", {}, 0};
+        status = parts_.store.save(entry->record);
     }
     if (!status) {
         entry->record = before;
@@ -124,26 +128,32 @@ void Sandboxes::restored(const EntryRef& entry, const std::string& snapshot, con
             entry->live.sandbox->let_go();
             entry->live = {};
         }
-        close_window(entry, status.error().message);
-        finish(entry, status, done);
+        close_window(entry, status.error().message,
+                     [this, entry, status, done] { finish(entry, status, done); });
         return;
     }
-    fail_if_gone(entry, done);
-    entry->live.sandbox->resume(
-        identity_of(entry->record), [this, entry, snapshot, done](const Status& resumed) {
-            if (const Status removed = parts_.store.remove_part(entry->record.name, snapshot);
-                !removed) {
-                log::warning("sandbox {}: {}", entry->record.name, removed.error().message);
-            }
-            if (resumed) {
-                finish(entry, resumed, done);
-                return;
-            }
-            end_live(entry, [this, entry, resumed, done] {
-                entry->record.reason = resumed.error().message;
-                finish(entry, resumed, done);
-            });
-        });
+    const auto remove_snapshot = [this, entry, snapshot] {
+        if (const Status removed = parts_.store.remove_part(entry->record.name, snapshot);
+            !removed) {
+            log::warning("sandbox {}: {}", entry->record.name, removed.error().message);
+        }
+    };
+    entry->on_gone = [this, entry, remove_snapshot, done](const std::string& error) {
+        remove_snapshot();
+        finish(entry, fail("it ended meanwhile: " + error), done);
+    };
+    entry->live.sandbox->resume(identity_of(entry->record),
+                                [this, entry, remove_snapshot, done](const Status& resumed) {
+                                    remove_snapshot();
+                                    if (resumed) {
+                                        finish(entry, commit(entry, SandboxState::running), done);
+                                        return;
+                                    }
+                                    end_live(entry, [this, entry, resumed, done] {
+                                        entry->record.reason = resumed.error().message;
+                                        finish(entry, resumed, done);
+                                    });
+                                });
 }
 
 void Sandboxes::hibernate(const std::string& name, OnView done) {

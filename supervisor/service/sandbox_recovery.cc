@@ -140,22 +140,26 @@ void Sandboxes::adopt(const EntryRef& entry, std::map<std::string, OwnFd> kept) 
     if (!adopted) {
         log::error("sandbox {}: {}", name, adopted.error().message);
         entry->record.reason = adopted.error().message;
-        close_window(entry, adopted.error().message);
         parts_.keeping.drop(name);
         [[maybe_unused]] const Status saved = commit(entry, SandboxState::stopped);
+        entry->operation = "end";
+        close_window(entry, adopted.error().message, [entry] { entry->operation.clear(); });
         return;
     }
     held.sandbox = std::move(*adopted);
     set_live(entry, std::move(held));
     entry->operation = "adopt";
     const SandboxState state = entry->record.state;
-    entry->live.handlers->on_ready = [this, entry, state] {
+    // Restored, and perhaps not yet told who it is (restored() in sandbox_hibernation.cc).
+    const bool is_new = state == SandboxState::running && entry->record.pending &&
+                        entry->record.pending->kind == "resume";
+    entry->live.handlers->on_ready = [this, entry, state, is_new] {
         const auto end = [this, entry, state](const Status& done) {
             finish(entry, done ? commit(entry, state) : done, nullptr);
         };
         // Whatever was half done: a running one runs, a paused one stands still.
         if (state == SandboxState::running) {
-            entry->live.sandbox->resume({}, end);
+            entry->live.sandbox->resume(is_new ? identity_of(entry->record) : GuestIdentity(), end);
         } else {
             entry->live.sandbox->pause(end);
         }

@@ -113,13 +113,25 @@ WindowSide Sandboxes::window_side(const EntryRef& entry) {
     return side;
 }
 
-void Sandboxes::close_window(const EntryRef& entry, const std::string& reason) {
+void Sandboxes::close_window(const EntryRef& entry, const std::string& reason,
+                             std::function<void()> closed) {
     if (!entry->window) {
+        if (closed) {
+            closed();
+        }
         return;
     }
-    // It holds itself until its last event is written.
+    // It holds itself until its last event is written, and its log until it is destroyed.
     const std::shared_ptr<SandboxWindow> window = std::move(entry->window);
-    window->close(reason, [this, window] { parts_.loop.post([window] {}); });
+    window->close(reason, [&loop = parts_.loop, alive = std::weak_ptr<int>(alive_), window,
+                           closed = std::move(closed)] {
+        loop.post([alive, held = window, closed]() mutable {
+            held.reset();
+            if (closed && !alive.expired()) {
+                closed();
+            }
+        });
+    });
 }
 
 void Sandboxes::set_live(const EntryRef& entry, HeldSandbox held) {
@@ -144,7 +156,11 @@ Status Sandboxes::hold(const EntryRef& entry) {
 
 void Sandboxes::hold_all() {
     for (const auto& [name, entry] : entries_) {
-        if (entry->live && entry->operation.empty()) {
+        // Also those that an operation is under way for. One that is being made is held when it is
+        // there (created(), restored(), forked()).
+        const SandboxState state = entry->record.state;
+        const bool is_there = state == SandboxState::running || state == SandboxState::paused;
+        if (entry->live && is_there && !entry->removed) {
             if (const Status held = hold(entry); !held) {
                 log::error("sandbox {}: {}", name, held.error().message);
             }
@@ -157,16 +173,22 @@ void Sandboxes::handle_end(const EntryRef& entry, const std::string& error) {
     forget_ended(parts_.loop, std::exchange(entry->live, HeldSandbox()));
     parts_.loop.cancel_timer(std::exchange(entry->idle, 0));
     parts_.keeping.drop(entry->record.name);
-    close_window(entry, error);
     entry->record.reason = error.empty() ? "it ended by itself" : log::escaped(error, 500);
     if (entry->on_gone) {
-        std::exchange(entry->on_gone, nullptr)(entry->record.reason);
+        close_window(entry, error,
+                     [entry, on_gone = std::exchange(entry->on_gone, nullptr),
+                      reason = entry->record.reason] { on_gone(reason); });
         return;
     }
     log::warning("sandbox {} ended: {}", entry->record.name, entry->record.reason);
     if (const Status saved = commit(entry, SandboxState::stopped); !saved) {
         log::error("sandbox {}: {}", entry->record.name, saved.error().message);
     }
+    entry->operation = "end";
+    close_window(entry, error, [this, entry] {
+        entry->operation.clear();
+        wake_waiting(entry);
+    });
 }
 
 void Sandboxes::end_live(const EntryRef& entry, std::function<void()> gone) {

@@ -120,7 +120,10 @@ class Sandboxes {
     [[nodiscard]] StartRequest start_request(const Record& record) const;
 
     Status open_window(const EntryRef& entry);
-    void close_window(const EntryRef& entry, const std::string& reason);
+    // `closed` runs when its log is free for the next window of that name; at once where there is
+    // none.
+    void close_window(const EntryRef& entry, const std::string& reason,
+                      std::function<void()> closed = nullptr);
     void set_live(const EntryRef& entry, HeldSandbox held);
     Status hold(const EntryRef& entry);
     void handle_end(const EntryRef& entry, const std::string& error);
@@ -134,7 +137,7 @@ class Sandboxes {
 
     void created(const EntryRef& entry, Result<Started> started, const OnView& done);
     void started_again(const EntryRef& entry, Result<Started> started, const OnView& done);
-    void forget(const EntryRef& entry);
+    void forget(const EntryRef& entry, std::function<void()> forgotten = nullptr);
     void power_off(const EntryRef& entry, const OnView& done);
     void write_snapshot(const EntryRef& entry, const OnView& done);
     void snapshot_written(const EntryRef& entry, const Status& written, const OnView& done);
@@ -160,6 +163,7 @@ class Sandboxes {
     std::map<std::string, EntryRef> entries_;
     std::vector<std::string> damaged_;
     std::function<void()> all_stopped_;
+    std::shared_ptr<int> alive_ = std::make_shared<int>();  // windows close behind us
 };
 
 }  // namespace anchorhold::service

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -276,6 +277,11 @@ class WarmSoak {
             if (i == warm_up) {
                 memory = resident_kib();
             }
+            if (i % std::max<uint64_t>(options_.cycles / 20, 1) == 0) {
+                const std::chrono::duration<double> so_far = Steady::now() - began;
+                fmt::print("{:>6} cycles, {:.0f} s\n", i, so_far.count());
+                std::fflush(stdout);
+            }
         }
         const uint64_t after = resident_kib();
         // A page a cycle would be a leak; an allocator's own moods are not.
@@ -324,7 +330,7 @@ class WarmSoak {
     }
 
     Status kill_builders() {
-        const uint64_t rounds = std::max<uint64_t>(options_.cycles / 25, 4);
+        const uint64_t rounds = std::max<uint64_t>(options_.cycles / 25, 2);
         const auto began = Steady::now();
         ANCHORHOLD_TRY(make("usual", std::nullopt));
         mark_ = "usual";

@@ -249,6 +249,76 @@ TEST_F(SandboxesTest, snapshot_is_given_up_before_its_guest_runs) {
     restart();     // the record said running by then
     EXPECT_EQ(state("amber"), "running");
     EXPECT_TRUE(sandboxes->find("amber")->record.snapshot.empty());
+    EXPECT_EQ(engine.log.back(), "resume 2 amber") << "nobody told it who it is";
+    restart();
+    EXPECT_EQ(engine.log.back(), "resume 0 amber") << "it was told twice";
+}
+
+TEST_F(SandboxesTest, snapshot_goes_with_its_guest) {
+    create("amber");
+    hibernate("amber");
+    sandboxes->resume("amber", told());
+    engine.let();
+    engine.find("amber")->end("killed by signal 9");
+    engine.turn();
+    EXPECT_EQ(result, "it ended meanwhile: killed by signal 9");
+    EXPECT_EQ(state("amber"), "stopped");
+    EXPECT_FALSE(has_file("amber/snapshot-1"));
+}
+
+// The keeper may be replaced at any time.
+TEST_F(SandboxesTest, next_keeper_holds_those_that_an_operation_is_under_way_for) {
+    create("amber");
+    create("basalt");
+    hibernate("basalt");
+    sandboxes->resume("basalt", told());
+    engine.let();  // it is there, and does not run yet
+    sandboxes->fork("amber", 1, [](const Result<std::vector<SandboxView>>&) {});
+    keeping.held.clear();
+    sandboxes->hold_all();
+    EXPECT_TRUE(keeping.held.contains("amber"));
+    EXPECT_TRUE(keeping.held.contains("basalt"));
+    EXPECT_FALSE(keeping.held.contains("amber-1")) << "it is nobody's yet";
+    engine.let_all();
+    EXPECT_TRUE(keeping.held.contains("amber-1"));
+    EXPECT_TRUE(keeping.held.contains("basalt"));
+}
+
+// What follows at once finds the log free.
+TEST_F(SandboxesTest, operations_end_when_the_window_is_closed) {
+    create("amber", 0, {"one"});
+    sandboxes->hibernate("amber", told());
+    engine.let_all();
+    EXPECT_EQ(result, "nothing");
+    windows.let_close();
+    engine.turn();
+    EXPECT_EQ(result, "hibernated");
+    sandboxes->resume("amber", told());
+    engine.let_all();
+    EXPECT_EQ(result, "running");
+
+    engine.find("amber")->end("killed by signal 9");
+    engine.turn();
+    EXPECT_EQ(state("amber"), "stopped");
+    sandboxes->start("amber", told());
+    EXPECT_EQ(code, EBUSY);
+    windows.let_close();
+    engine.turn();
+    sandboxes->start("amber", told());
+    engine.let_all();
+    EXPECT_EQ(result, "running");
+
+    Status removed = fail("not yet");
+    sandboxes->remove("amber", Sandboxes::Removal::always,
+                      [&](const Status& done) { removed = done; });
+    engine.let_all();
+    EXPECT_FALSE(removed);
+    EXPECT_EQ(exec("amber"), "waits");
+    windows.let_close();
+    engine.turn();
+    EXPECT_TRUE(removed);
+    EXPECT_EQ(result, "there is no sandbox 'amber'");
+    create("amber", 0, {"one"});
 }
 
 TEST_F(SandboxesTest, resume_that_fails_keeps_the_snapshot) {

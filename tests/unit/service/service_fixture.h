@@ -4,12 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fakes/manual_clock.h"
 #include "faulty_steps.h"
-#include "supervisor/service/no_windows.h"
 #include "supervisor/service/sandboxes.h"
 #include "temporary_folder.h"
 // Its tests' macros come first.
@@ -48,6 +49,56 @@ class FakeKeeping final : public Keeping {
 
     std::map<std::string, std::map<std::string, OwnFd>> held;
     bool refuse = false;
+};
+
+// Windows for the policy "one", with a log each, which only one at a time can have: the next one is
+// refused until the last is destroyed. Closing one takes until let_close().
+class FakeWindows final : public Windows {
+  public:
+    class Window final : public SandboxWindow {
+      public:
+        Window(FakeWindows& all, std::string of) : windows(all), sandbox(std::move(of)) {}
+        ~Window() override { windows.open_.erase(sandbox); }
+        Result<supervisor::SandboxParts> parts() override { return supervisor::SandboxParts(); }
+        Result<std::optional<proto::ControlRequest>> take_channels(
+            std::vector<supervisor::GuestChannel>) override {
+            return std::nullopt;
+        }
+        [[nodiscard]] std::vector<KeptDescriptor> descriptors() const override { return {}; }
+        Result<uint64_t> command_begins(const StatedCommand&) override { return 1; }
+        void command_ended(uint64_t, std::string_view, Duration) override {}
+        void close(const std::string&, std::function<void()> done) override {
+            windows.closing_.push_back(std::move(done));
+        }
+        [[nodiscard]] std::string shut_because() const override { return {}; }
+
+        FakeWindows& windows;
+        std::string sandbox;
+    };
+
+    Result<std::unique_ptr<SandboxWindow>> open(const WindowOrder& order) override {
+        if (order.policies != std::vector<std::string>{"one"}) {
+            return fail("there is no such policy here", ENOSYS);
+        }
+        if (!open_.insert(order.sandbox).second) {
+            return fail("another writer has the log of " + order.sandbox, EAGAIN);
+        }
+        return std::make_unique<Window>(*this, order.sandbox);
+    }
+    Result<std::unique_ptr<SandboxWindow>> adopt(const WindowOrder& order,
+                                                 std::map<std::string, OwnFd>&) override {
+        return open(order);
+    }
+    void let_close() {
+        for (const auto& done : std::exchange(closing_, {})) {
+            done();
+        }
+    }
+    [[nodiscard]] size_t closing() const { return closing_.size(); }
+
+  private:
+    std::set<std::string> open_;
+    std::vector<std::function<void()>> closing_;
 };
 
 class ServiceFixture : public testing::Test {
@@ -98,8 +149,10 @@ class ServiceFixture : public testing::Test {
             code = view ? 0 : view.error().code;
         };
     }
-    void create(const std::string& name, uint32_t idle_seconds = 0) {
+    void create(const std::string& name, uint32_t idle_seconds = 0,
+                std::vector<std::string> policies = {}) {
         CreateRequest request;
+        request.policies = std::move(policies);
         request.name = name;
         request.idle_seconds = idle_seconds;
         sandboxes->create(request, told());
@@ -123,7 +176,7 @@ class ServiceFixture : public testing::Test {
     PoolLimits limits;
     uint64_t available = uint64_t{64} << 30;
     FakeKeeping keeping;
-    NoWindows windows;
+    FakeWindows windows;
     supervisor::TemporaryFolder folder;
     std::unique_ptr<RecordStore> store;
     std::unique_ptr<Pools> pools;

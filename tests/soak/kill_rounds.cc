@@ -1,0 +1,681 @@
+// One operation, one kill, then everything is compared with what may be.
+//
+// Three sandboxes stay: "subject", which is hibernated, resumed and forked; "awake" and "asleep",
+// which nobody touches and which have to be as they were.
+#include "soak/kill_rounds.h"
+
+#include <fmt/format.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <sstream>
+#include <vector>
+
+#include "soak/processes.h"
+
+namespace anchorhold::soak {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+using Microseconds = std::chrono::microseconds;
+
+constexpr const char* kSubject = "subject";
+constexpr const char* kAwake = "awake";
+constexpr const char* kAsleep = "asleep";
+constexpr const char* kAsleepWord = "asleep-word";
+constexpr uint64_t kForks = 2;
+constexpr int kMeasured = 2;             // operations without a kill, to know how long one takes
+constexpr size_t kMoreDescriptors = 12;  // than a service had when it was young
+
+enum class Operation { create, create_from, run_from, hibernate, resume, fork };
+constexpr std::array kOperations = {Operation::create,   Operation::create_from,
+                                    Operation::run_from, Operation::hibernate,
+                                    Operation::resume,   Operation::fork};
+
+const char* to_text(Operation operation) {
+    switch (operation) {
+        case Operation::create:
+            return "create";
+        case Operation::create_from:
+            return "create --from";
+        case Operation::run_from:
+            return "run --from";
+        case Operation::hibernate:
+            return "hibernate";
+        case Operation::resume:
+            return "resume";
+        case Operation::fork:
+            return "fork";
+    }
+    return "?";
+}
+
+enum class Victim { service, vmm, keeper, window, vault };
+
+// A program's name as processes have it.
+std::vector<std::string> programs_of(Victim victim) {
+    switch (victim) {
+        case Victim::vmm:
+            return {"anchorhold-vmm"};
+        case Victim::keeper:
+            return {"anchorhold-keep"};
+        case Victim::window:
+            return {"anchorhold-prox", "anchorhold-dial"};
+        case Victim::vault:
+            return {"anchorhold-vaul"};
+        case Victim::service:
+            break;
+    }
+    return {"anchorhold"};
+}
+
+struct Killed {
+    std::string program;
+    pid_t pid = -1;
+};
+
+// What a sandbox says of itself.
+struct Look {
+    std::string file;
+    std::string memory;
+    std::string machine_id;
+    std::string host_name;
+    std::string boot;
+    uint64_t first = 0;  // two numbers of the counter
+    uint64_t second = 0;
+    std::string text;
+};
+
+std::string write_words(const std::string& word) {
+    return fmt::format("{}; {}", guest_writes(word, word), kGuestCounts);
+}
+
+constexpr const char* kLook =
+    "read w < $HOME/word; echo $w; w=none; [ -e /dev/shm/word ] && read w < /dev/shm/word; echo "
+    "$w; "
+    "read w < /etc/machine-id; echo $w; read w < /proc/sys/kernel/hostname; echo $w; "
+    "read w < /proc/sys/kernel/random/boot_id; echo $w; ";
+
+std::string through_the_window() {
+    return fmt::format(
+        "for i in 1 2 3 4 5; do wget -q -O - http://{}/v1/word && exit; done; exit 1", kUpstream);
+}
+
+class KillRounds {
+  public:
+    KillRounds(std::string folder, uint64_t kills, uint64_t seed, Faults& faults)
+        : folder_(std::move(folder)), wanted_(kills), seed_(seed), random_(seed), faults_(faults) {}
+
+    Result<KillFigures> run();
+
+  private:
+    struct Plan {
+        Operation operation = Operation::create;
+        Victim victim = Victim::service;
+        Microseconds after{0};
+        std::string name;  // of what is made
+        bool has_window = false;
+    };
+
+    Status begin();
+    Status measure(Operation operation);
+    Plan plan();
+    Status round();
+    Status end();
+
+    // What must succeed, outside the operation that is cut; an error ends the soak.
+    Status must(const std::string& method, const std::string& target, const std::string& body = {});
+    Status make_subject();
+    Status prepare(const Plan& plan);
+    Result<AskedService> send(const Plan& plan);
+    std::optional<Killed> kill(const Plan& plan);
+    Status start_again();
+
+    Status end_run(const Plan& plan, std::optional<ServiceAnswer> answer);
+    void judge(const Plan& plan, const std::optional<ServiceAnswer>& answer,
+               const std::optional<Killed>& killed, Views& views);
+    void judge_made(const Plan& plan, bool good, bool unanswered, bool vmm_killed, Views& views);
+    void judge_subject(const Plan& plan, bool good, bool vmm_killed, const Views& views);
+    void judge_forks(bool good, bool unanswered, bool vmm_killed, Views& views);
+    void judge_window(const std::string& name);
+    std::optional<Look> look(const std::string& name);
+    void compare(const std::string& name, const Look& look, const std::string& word, bool memory);
+    void compare_identity(const std::string& name, const Look& look, const Views& views);
+    void look_at_host();
+    Status remove_others();
+
+    [[nodiscard]] static std::string state_of(const Views& views, const std::string& name) {
+        const auto found = views.find(name);
+        return found == views.end() ? "none" : found->second.value("state", "?");
+    }
+    static double seconds_since(Steady::time_point began) {
+        return std::chrono::duration<double>(Steady::now() - began).count();
+    }
+
+    std::string folder_;
+    uint64_t wanted_;
+    uint64_t seed_;
+    std::mt19937_64 random_;
+    Faults& faults_;
+    std::unique_ptr<ServiceProcess> service_;
+    size_t descriptors_ = 0;  // of this life of the service, when it was young
+    Microseconds start_takes_{0};
+    std::map<Operation, Microseconds> takes_;
+    uint64_t number_ = 0;
+    std::string word_;  // the subject's
+    std::string awake_word_ = "awake-word";
+    std::string boot_;
+    uint64_t boot_generation_ = 0;
+    uint64_t counted_ = 0;
+    pid_t subject_vmm_ = -1;
+    pid_t awake_vmm_ = -1;
+    KillFigures figures_;
+};
+
+Status KillRounds::must(const std::string& method, const std::string& target,
+                        const std::string& body) {
+    const ServiceAnswer answer = ANCHORHOLD_TRY(service_->ask(method, target, body));
+    const std::string what =
+        fmt::format("{} {} was answered with {}", method, target, answer.text());
+    faults_.require(answer.good(), what);
+    return answer.good() ? Status() : Status(fail("the soak cannot go on: " + what));
+}
+
+Status KillRounds::make_subject() {
+    counted_ = 0;
+    boot_.clear();
+    boot_generation_ = 0;
+    return must("POST", "/v1/sandboxes",
+                fmt::format(R"({{"name":"{}","template":"{}","policies":["{}"]}})", kSubject,
+                            kTemplate, policy_path(folder_)));
+}
+
+Status KillRounds::begin() {
+    faults_.at("before the kills");
+    service_ = ANCHORHOLD_TRY(ServiceProcess::start(folder_));
+    for (const char* name : {kAwake, kAsleep}) {
+        ANCHORHOLD_TRY(must("POST", "/v1/sandboxes",
+                            fmt::format(R"({{"name":"{}","template":"{}"}})", name, kTemplate)));
+    }
+    ANCHORHOLD_TRY(service_->run_in(kAwake, write_words(awake_word_)));
+    ANCHORHOLD_TRY(service_->run_in(kAsleep, write_words(kAsleepWord)));
+    ANCHORHOLD_TRY(must("POST", fmt::format("/v1/sandboxes/{}/hibernate", kAsleep)));
+    ANCHORHOLD_TRY(make_subject());
+    for (const Operation operation : kOperations) {
+        ANCHORHOLD_TRY(measure(operation));
+    }
+    // Also how long a start takes, for kills of one.
+    ANCHORHOLD_TRY(service_->kill());
+    const auto began = Steady::now();
+    service_ = ANCHORHOLD_TRY(ServiceProcess::start(folder_));
+    start_takes_ = std::chrono::duration_cast<Microseconds>(Steady::now() - began);
+    std::string text;
+    for (const auto& [operation, takes] : takes_) {
+        text += fmt::format("{} {} ms, ", to_text(operation), takes.count() / 1000);
+    }
+    fmt::print("without kills: {}start {} ms\n", text, start_takes_.count() / 1000);
+    std::fflush(stdout);
+    return {};
+}
+
+Status KillRounds::measure(Operation operation) {
+    Microseconds all{0};
+    for (int i = 0; i < kMeasured; ++i) {
+        Plan plan;
+        plan.operation = operation;
+        plan.name = fmt::format("measured-{}", i);
+        faults_.at(fmt::format("{} without a kill", to_text(operation)));
+        ANCHORHOLD_TRY(prepare(plan));
+        const auto began = Steady::now();
+        AskedService asked = ANCHORHOLD_TRY(send(plan));
+        auto answer = ANCHORHOLD_TRY(asked.answer());
+        all += std::chrono::duration_cast<Microseconds>(Steady::now() - began);
+        Views views = ANCHORHOLD_TRY(settled_views(*service_));
+        judge(plan, answer, std::nullopt, views);
+        ANCHORHOLD_TRY(end_run(plan, std::move(answer)));
+        ANCHORHOLD_TRY(remove_others());
+        look_at_host();
+    }
+    takes_[operation] = all / kMeasured;
+    return {};
+}
+
+KillRounds::Plan KillRounds::plan() {
+    Plan plan;
+    plan.operation = kOperations[random_() % kOperations.size()];
+    const uint64_t choice = random_() % 100;
+    plan.victim = choice < 40   ? Victim::service
+                  : choice < 60 ? Victim::vmm
+                  : choice < 80 ? Victim::keeper
+                                : Victim::window;
+    const bool seals =
+        plan.operation == Operation::hibernate || plan.operation == Operation::resume;
+    if (seals && choice >= 90) {
+        plan.victim = Victim::vault;
+    }
+    // A little beyond its usual length: also what just completed is looked at.
+    const auto most = static_cast<uint64_t>(takes_[plan.operation].count() * 11 / 10);
+    plan.after = Microseconds(random_() % std::max<uint64_t>(most, 1));
+    plan.name = fmt::format("made-{}", number_);
+    plan.has_window = plan.operation == Operation::create_from && random_() % 2 == 0;
+    return plan;
+}
+
+// The subject is as the operation wants it, with new words.
+Status KillRounds::prepare(const Plan& plan) {
+    word_ = fmt::format("word-{}-{}", number_, plan.name);
+    ANCHORHOLD_TRY(service_->run_in(kSubject, write_words(word_)));
+    if (plan.victim == Victim::window) {
+        judge_window(kSubject);  // with it there is a proxy
+    }
+    if (plan.operation == Operation::resume) {
+        ANCHORHOLD_TRY(must("POST", fmt::format("/v1/sandboxes/{}/hibernate", kSubject)));
+    }
+    const Views views = ANCHORHOLD_TRY(settled_views(*service_));
+    subject_vmm_ = views.at(kSubject).value("pid", -1);
+    awake_vmm_ = views.at(kAwake).value("pid", -1);
+    return {};
+}
+
+Result<AskedService> KillRounds::send(const Plan& plan) {
+    switch (plan.operation) {
+        case Operation::create:
+            return service_->send(
+                "POST", "/v1/sandboxes",
+                fmt::format(R"({{"name":"{}","image":"tiny","memory_bytes":67108864}})",
+                            plan.name));
+        case Operation::create_from:
+            return service_->send(
+                "POST", "/v1/sandboxes",
+                fmt::format(R"({{"name":"{}","template":"{}"{}}})", plan.name, kTemplate,
+                            plan.has_window
+                                ? fmt::format(R"(,"policies":["{}"])", policy_path(folder_))
+                                : ""));
+        case Operation::run_from:
+            return service_->send("POST", "/v1/run",
+                                  fmt::format(R"({{"template":"{}"}})", kTemplate));
+        case Operation::hibernate:
+        case Operation::resume:
+            return service_->send(
+                "POST", fmt::format("/v1/sandboxes/{}/{}", kSubject, to_text(plan.operation)));
+        case Operation::fork:
+            return service_->send("POST", fmt::format("/v1/sandboxes/{}/fork", kSubject),
+                                  fmt::format(R"({{"count":{}}})", kForks));
+    }
+    return fail("no such operation");
+}
+
+std::optional<Killed> KillRounds::kill(const Plan& plan) {
+    if (plan.victim == Victim::service) {
+        const pid_t pid = service_->pid();
+        return service_->kill() ? std::optional(Killed{"anchorhold", pid}) : std::nullopt;
+    }
+    std::vector<Killed> choice;
+    auto processes = processes_below_us(service_->pid());
+    for (const std::string& program : programs_of(plan.victim)) {
+        for (const pid_t pid : processes[program]) {
+            if (pid != awake_vmm_) {
+                choice.push_back({program, pid});
+            }
+        }
+    }
+    if (choice.empty()) {
+        return std::nullopt;
+    }
+    Killed chosen = choice[random_() % choice.size()];
+    return kill_program(chosen.pid, chosen.program) ? std::optional(std::move(chosen))
+                                                    : std::nullopt;
+}
+
+// Sometimes it is killed once more while it cleans up.
+Status KillRounds::start_again() {
+    while (random_() % 4 == 0) {
+        const auto young = ANCHORHOLD_TRY(ServiceProcess::launch(folder_));
+        const auto wait = static_cast<long>(
+            random_() % static_cast<uint64_t>(std::max<int64_t>(start_takes_.count(), 1)));
+        const timespec moment{wait / 1'000'000, wait % 1'000'000 * 1000};
+        ::nanosleep(&moment, nullptr);
+        ANCHORHOLD_TRY(young->kill());
+        ++figures_.restart_kills;
+    }
+    service_ = ANCHORHOLD_TRY(ServiceProcess::start(folder_));
+    descriptors_ = 0;
+    return {};
+}
+
+Status KillRounds::round() {
+    ++number_;
+    const Plan plan = this->plan();
+    faults_.at(
+        fmt::format("seed {}, round {}: preparing {}", seed_, number_, to_text(plan.operation)));
+    ANCHORHOLD_TRY(prepare(plan));
+    AskedService asked = ANCHORHOLD_TRY(send(plan));
+    const timespec moment{plan.after.count() / 1'000'000, plan.after.count() % 1'000'000 * 1000};
+    ::nanosleep(&moment, nullptr);
+    const auto killed = kill(plan);
+    const std::string program = killed ? killed->program : "nothing";
+    faults_.at(fmt::format(
+        "seed {}, round {}: {}{}, {} killed {:.1f} ms after it was asked for "
+        "(it takes {:.1f} ms)",
+        seed_, number_, to_text(plan.operation), plan.has_window ? " with a window" : "", program,
+        static_cast<double>(plan.after.count()) / 1000,
+        static_cast<double>(takes_[plan.operation].count()) / 1000));
+    if (killed) {
+        ++figures_.kills;
+        ++figures_.by_operation[to_text(plan.operation)];
+        ++figures_.by_process[program];
+    } else {
+        ++figures_.missed;
+    }
+    const size_t faults_before = faults_.count();
+    auto answer = ANCHORHOLD_TRY(asked.answer());
+    const std::string answered = answer ? answer->text() : "none";
+    figures_.answered += answer && answer->good() ? 1 : 0;
+    figures_.refused += answer && !answer->good() ? 1 : 0;
+    figures_.unanswered += answer ? 0 : 1;
+    if (plan.victim == Victim::service) {
+        ANCHORHOLD_TRY(start_again());
+    }
+    Views views = ANCHORHOLD_TRY(settled_views(*service_));
+    judge(plan, answer, killed, views);
+    if (number_ % 10 == 0) {
+        const std::set<std::string> names = ANCHORHOLD_TRY(names_of_ps(folder_));
+        std::set<std::string> listed;
+        for (const auto& [name, view] : views) {
+            listed.insert(name);
+        }
+        faults_.require(names == listed, "ps --json shows others than the service has");
+    }
+    ANCHORHOLD_TRY(end_run(plan, std::move(answer)));
+    ANCHORHOLD_TRY(remove_others());
+    look_at_host();
+    if (faults_.count() != faults_before) {
+        fmt::print("the answer was {}; the service's last words:\n{}", answered, log_end(folder_));
+        std::fflush(stdout);
+        ANCHORHOLD_TRY(must("DELETE", fmt::format("/v1/sandboxes/{}?force=true", kSubject)));
+        ANCHORHOLD_TRY(make_subject());
+    }
+    return {};
+}
+
+void KillRounds::judge(const Plan& plan, const std::optional<ServiceAnswer>& answer,
+                       const std::optional<Killed>& killed, Views& views) {
+    const bool good = answer && answer->good();
+    const bool vmm_killed = killed && killed->program == "anchorhold-vmm";
+    const bool subject_killed = vmm_killed && killed->pid == subject_vmm_;
+    faults_.require(answer || plan.victim == Victim::service,
+                    "the service ended, and nobody killed it");
+    const bool may_fail = vmm_killed || (killed && killed->program == "anchorhold-keep") ||
+                          (killed && killed->program == "anchorhold-vaul");
+    faults_.require(!answer || good || may_fail,
+                    "expected that it succeeds, came " + (answer ? answer->text() : ""));
+    switch (plan.operation) {
+        case Operation::create:
+        case Operation::create_from:
+            judge_made(plan, good, !answer, vmm_killed && !subject_killed, views);
+            break;
+        case Operation::fork:
+            judge_forks(good, !answer, vmm_killed && !subject_killed, views);
+            break;
+        case Operation::run_from:
+        case Operation::hibernate:
+        case Operation::resume:
+            break;
+    }
+    // The VMM of a resumed one is younger than the round's beginning.
+    judge_subject(plan, good, subject_killed || (vmm_killed && plan.operation == Operation::resume),
+                  views);
+    for (const char* name : {kAwake, kAsleep}) {
+        const std::string wanted = name == kAwake ? "running" : "hibernated";
+        faults_.require(
+            state_of(views, name) == wanted,
+            fmt::format("{}: expected {}, came {}", name, wanted, state_of(views, name)));
+    }
+    const auto awake =
+        service_->run_in(kAwake, "read a < $HOME/word; read b < /dev/shm/word; echo $a $b");
+    const std::string wanted = fmt::format("{0} {0}\n", awake_word_);
+    faults_.require(awake && *awake == wanted,
+                    fmt::format("{}: expected '{}', came '{}'", kAwake, wanted,
+                                awake ? *awake : awake.error().message));
+}
+
+std::optional<Look> KillRounds::look(const std::string& name) {
+    const auto text = service_->run_in(name, std::string(kLook) + kGuestCountsOn);
+    if (!faults_.require(text.has_value(), text ? ""
+                                                : fmt::format("{}: expected that it answers, "
+                                                              "came: {}",
+                                                              name, text.error().message))) {
+        return std::nullopt;
+    }
+    Look look;
+    look.text = *text;
+    std::istringstream lines(*text);
+    lines >> look.file >> look.memory >> look.machine_id >> look.host_name >> look.boot >>
+        look.first >> look.second;
+    return look;
+}
+
+void KillRounds::compare(const std::string& name, const Look& look, const std::string& word,
+                         bool memory) {
+    faults_.require(look.file == word, fmt::format("{}: expected its file to say '{}', came '{}'",
+                                                   name, word, look.text));
+    const std::string wanted = memory ? word : "none";
+    faults_.require(
+        look.memory == wanted,
+        fmt::format("{}: expected its memory to say '{}', came '{}'", name, wanted, look.text));
+    faults_.require(!memory || look.second > look.first,
+                    fmt::format("{}: expected a counter that counts, came {} then {}", name,
+                                look.first, look.second));
+}
+
+void KillRounds::compare_identity(const std::string& name, const Look& look, const Views& views) {
+    const auto found = views.find(name);
+    const std::string id = found == views.end() ? "" : found->second.value("id", "");
+    faults_.require(look.machine_id == id && look.host_name == name,
+                    fmt::format("{}: expected machine-id {} and host name {}, came {} and {}", name,
+                                id, name, look.machine_id, look.host_name));
+}
+
+// A sandbox of one command: the command runs, or its VM was killed; then it is gone.
+Status KillRounds::end_run(const Plan& plan, std::optional<ServiceAnswer> answer) {
+    if (plan.operation != Operation::run_from || !answer || answer->status != 101) {
+        return {};
+    }
+    const auto text = run_on_stream(std::move(answer->stream), "read w < $HOME/made; echo $w");
+    const bool may_be_lost = plan.victim == Victim::service || plan.victim == Victim::vmm;
+    faults_.require(
+        text ? *text == "made\n" : may_be_lost,
+        fmt::format("run --from: expected 'made', came '{}'", text ? *text : text.error().message));
+    return {};
+}
+
+// A sandbox that was being created.
+void KillRounds::judge_made(const Plan& plan, bool good, bool unanswered, bool vmm_killed,
+                            Views& views) {
+    const std::string state = state_of(views, plan.name);
+    if (good) {
+        faults_.require(state == "running" || (vmm_killed && state == "stopped"),
+                        fmt::format("{}: its create was answered; expected running, came {}",
+                                    plan.name, state));
+    } else {
+        faults_.require(state == "none" || (unanswered && state == "running"),
+                        fmt::format("{}: its create was not answered well; expected none{}, came "
+                                    "{}",
+                                    plan.name, unanswered ? " or running" : "", state));
+    }
+    if (state != "running") {
+        return;
+    }
+    const auto written = service_->run_in(plan.name, write_words(plan.name));
+    faults_.require(written.has_value(),
+                    plan.name + ": " + (written ? "" : written.error().message));
+    if (const auto seen = look(plan.name)) {
+        compare(plan.name, *seen, plan.name, /*memory=*/true);
+        // A cold one's machine-id is its image's.
+        if (plan.operation == Operation::create_from) {
+            compare_identity(plan.name, *seen, views);
+        }
+    }
+    if (plan.has_window) {
+        judge_window(plan.name);
+    }
+}
+
+void KillRounds::judge_window(const std::string& name) {
+    const auto came = service_->run_in(name, through_the_window());
+    faults_.require(came && came->find("/v1/word") != std::string::npos,
+                    fmt::format("{}: expected an answer through its window, came '{}'", name,
+                                came ? *came : came.error().message));
+}
+
+void KillRounds::judge_subject(const Plan& plan, bool good, bool vmm_killed, const Views& views) {
+    std::string state = state_of(views, kSubject);
+    std::set<std::string> allowed = {"running"};
+    if (plan.operation == Operation::hibernate) {
+        allowed = good ? std::set<std::string>{"hibernated"}
+                       : std::set<std::string>{"running", "hibernated"};
+    } else if (plan.operation == Operation::resume && !good) {
+        allowed.insert("hibernated");
+    }
+    if (vmm_killed && !(plan.operation == Operation::hibernate && good)) {
+        allowed.insert("stopped");
+    }
+    std::string wanted;
+    for (const std::string& each : allowed) {
+        wanted += (wanted.empty() ? "" : " or ") + each;
+    }
+    faults_.require(allowed.contains(state),
+                    fmt::format("{}: expected {}, came {}", kSubject, wanted, state));
+    const bool lost = state == "stopped";
+    if (lost) {
+        counted_ = 0;
+        const auto started = service_->ask("POST", fmt::format("/v1/sandboxes/{}/start", kSubject));
+        faults_.require(started && started->good(),
+                        fmt::format("{}: expected that it starts, came {}", kSubject,
+                                    started ? started->text() : started.error().message));
+    }
+    const auto seen = look(kSubject);
+    if (!seen) {
+        return;
+    }
+    compare(kSubject, *seen, word_, !lost);
+    faults_.require(
+        lost || seen->first >= counted_,
+        fmt::format("{}: expected a counter beyond {}, came {}", kSubject, counted_, seen->first));
+    counted_ = seen->second;
+    const auto now = service_->ask("GET", fmt::format("/v1/sandboxes/{}", kSubject));
+    const uint64_t generation = now ? now->body.value("generation", uint64_t{0}) : 0;
+    if (!boot_.empty()) {
+        faults_.require((generation == boot_generation_) == (seen->boot == boot_),
+                        fmt::format("{}: its generation went from {} to {}, its boot from {} to {}",
+                                    kSubject, boot_generation_, generation, boot_, seen->boot));
+    }
+    boot_ = seen->boot;
+    boot_generation_ = generation;
+    if (plan.victim == Victim::window || random_() % 4 == 0) {
+        judge_window(kSubject);
+    }
+}
+
+// All or none of them.
+void KillRounds::judge_forks(bool good, bool unanswered, bool vmm_killed, Views& views) {
+    std::vector<std::string> there;
+    for (uint64_t i = 1; i <= kForks; ++i) {
+        const std::string name = fmt::format("{}-{}", kSubject, i);
+        if (views.contains(name)) {
+            there.push_back(name);
+        }
+    }
+    const bool all = there.size() == kForks;
+    faults_.require(all || there.empty(), "a part of a fork's sandboxes is there");
+    faults_.require(good ? all : (there.empty() || unanswered),
+                    fmt::format("expected {} sandboxes of the fork, came {}", good ? "all" : "no",
+                                there.size()));
+    for (const std::string& name : there) {
+        const std::string state = state_of(views, name);
+        faults_.require(state == "running" || (vmm_killed && state == "stopped"),
+                        fmt::format("{}: expected running, came {}", name, state));
+        if (state != "running") {
+            continue;
+        }
+        if (const auto seen = look(name)) {
+            compare(name, *seen, word_, /*memory=*/true);
+            compare_identity(name, *seen, views);
+            faults_.require(seen->boot != boot_, name + ": has its source's boot");
+        }
+    }
+}
+
+void KillRounds::look_at_host() {
+    const auto views = settled_views(*service_);
+    if (!faults_.require(views.has_value(), views ? "" : views.error().message)) {
+        return;
+    }
+    const std::string text = differences(folder_, *service_, *views);
+    faults_.require(text.empty(), text);
+    const size_t descriptors = open_descriptors(service_->pid());
+    if (descriptors_ == 0) {
+        descriptors_ = descriptors;
+    }
+    faults_.require(descriptors <= descriptors_ + kMoreDescriptors,
+                    fmt::format("the service has {} descriptors, {} when it was young", descriptors,
+                                descriptors_));
+}
+
+// All but the three that stay.
+Status KillRounds::remove_others() {
+    const Views views = ANCHORHOLD_TRY(settled_views(*service_));
+    for (const auto& [name, view] : views) {
+        if (name != kSubject && name != kAwake && name != kAsleep) {
+            ANCHORHOLD_TRY(must("DELETE", fmt::format("/v1/sandboxes/{}?force=true", name)));
+        }
+    }
+    return {};
+}
+
+Status KillRounds::end() {
+    faults_.at(fmt::format("seed {}, at the end", seed_));
+    if (const auto seen = look(kAsleep)) {
+        compare(kAsleep, *seen, kAsleepWord, /*memory=*/true);
+    }
+    const auto verified = ServiceProcess::call(folder_, {"audit", "verify", kSubject});
+    faults_.require(verified.has_value(), verified ? "" : verified.error().message);
+    for (const char* name : {kSubject, kAwake, kAsleep}) {
+        ANCHORHOLD_TRY(must("DELETE", fmt::format("/v1/sandboxes/{}?force=true", name)));
+    }
+    look_at_host();
+    return service_->stop();
+}
+
+Result<KillFigures> KillRounds::run() {
+    ANCHORHOLD_TRY(begin());
+    const auto began = Steady::now();
+    uint64_t next_print = std::max<uint64_t>(wanted_ / 20, 1);
+    while (figures_.kills < wanted_ && number_ < 3 * wanted_ && faults_.count() < 20) {
+        ANCHORHOLD_TRY(round());
+        if (figures_.kills >= next_print) {
+            next_print += std::max<uint64_t>(wanted_ / 20, 1);
+            fmt::print("{:>6} kills, {:.0f} s\n", figures_.kills, seconds_since(began));
+            std::fflush(stdout);
+        }
+    }
+    figures_.seconds = seconds_since(began);
+    ANCHORHOLD_TRY(end());
+    return figures_;
+}
+
+}  // namespace
+
+Result<KillFigures> run_kill_rounds(const std::string& folder, uint64_t kills, uint64_t seed,
+                                    Faults& faults) {
+    return KillRounds(folder, kills, seed, faults).run();
+}
+
+}  // namespace anchorhold::soak
