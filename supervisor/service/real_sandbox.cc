@@ -17,8 +17,9 @@ using namespace std::chrono_literals;
 
 constexpr Duration kPowerOffPatience = 10s;
 
-Result<proto::ControlRequest> resume_as(const GuestIdentity& identity) {
-    return supervisor::resume_as(ANCHORHOLD_TRY(complete(identity)));
+Result<proto::ControlRequest> resume_as(const GuestIdentity& identity,
+                                        const supervisor::Timeline& timeline) {
+    return supervisor::resume_as(ANCHORHOLD_TRY(complete(identity)), timeline);
 }
 
 // Gives a file without a name one (open(2), O_TMPFILE).
@@ -134,7 +135,7 @@ void RealSandbox::resume(const GuestIdentity& identity, Done done) {
     }
     // One that was taken over may have been restored and never told who it is.
     auto request = identity.generation == 0 ? Result<proto::ControlRequest>(supervisor::thaw())
-                                            : resume_as(identity);
+                                            : resume_as(identity, sandbox_->timeline());
     if (!request) {
         answer(std::move(done), tl::unexpected(request.error()));
         return;

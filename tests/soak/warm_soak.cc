@@ -351,7 +351,7 @@ class WarmSoak {
                 ANCHORHOLD_TRY(kill_whole_builder(mark, after));
             }
             require_only_template(i % 2 != 0);
-            ANCHORHOLD_TRY(store_->verify(kName, supervisor_digests()));
+            ANCHORHOLD_TRY(store_->verify(kName, supervisor_digests(), installation_));
             ANCHORHOLD_TRY(cycle(0));
             if (faults_.size() >= 10) {
                 break;
