@@ -72,6 +72,8 @@ supervisor::Sandbox::Handlers RealSandbox::sandbox_handlers() {
     handlers.on_ready = [this] { handlers_.on_ready(); };
     handlers.on_end = [this](const std::string& error) {
         vault_.reset();
+        // What was asked for is forgotten, also where its answer is on the way: the end says it.
+        *self_ = nullptr;
         const auto on_end = std::move(handlers_.on_end);  // it may destroy this object
         const std::string text = error;
         on_end(text);

@@ -383,7 +383,9 @@ Status KillRounds::round() {
     if (plan.victim == Victim::service) {
         ANCHORHOLD_TRY(start_again());
     }
-    Views views = ANCHORHOLD_TRY(settled_views(*service_));
+    Views views = ANCHORHOLD_TRY(settled_views(*service_, killed && plan.victim == Victim::vmm
+                                                              ? std::optional(killed->pid)
+                                                              : std::nullopt));
     judge(plan, answer, killed, views);
     if (number_ % 10 == 0) {
         const std::set<std::string> names = ANCHORHOLD_TRY(names_of_ps(folder_));
@@ -518,8 +520,9 @@ void KillRounds::judge_made(const Plan& plan, bool good, bool unanswered, bool v
                     plan.name + ": " + (written ? "" : written.error().message));
     if (const auto seen = look(plan.name)) {
         compare(plan.name, *seen, plan.name, /*memory=*/true);
-        // A cold one's machine-id is its image's.
-        if (plan.operation == Operation::create_from) {
+        // One that started cold, as asked or because its restored VM was killed, is whoever its
+        // image says.
+        if (views.at(plan.name).value("start", "") != "cold") {
             compare_identity(plan.name, *seen, views);
         }
     }

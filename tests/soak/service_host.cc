@@ -220,7 +220,7 @@ uint64_t resident_kib(pid_t pid) {
     return 0;
 }
 
-Result<Views> settled_views(const ServiceProcess& service) {
+Result<Views> settled_views(const ServiceProcess& service, std::optional<pid_t> ended) {
     const auto until = Steady::now() + kPatience;
     for (;;) {
         const ServiceAnswer answer = ANCHORHOLD_TRY(service.ask("GET", "/v1/sandboxes"));
@@ -233,7 +233,7 @@ Result<Views> settled_views(const ServiceProcess& service) {
         Views views;
         bool busy = false;
         for (const auto& view : answer.body["sandboxes"]) {
-            busy = busy || view.contains("operation");
+            busy = busy || view.contains("operation") || (ended && view.value("pid", -1) == *ended);
             views[view.value("name", "?")] = view;
         }
         if (!busy) {

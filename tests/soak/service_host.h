@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -37,9 +38,10 @@ std::map<std::string, std::set<pid_t>> processes_below_us(pid_t service);
 // Resident memory of a process, in KiB; 0: it is gone.
 uint64_t resident_kib(pid_t pid);
 
-// The service's word on its sandboxes, by name, as soon as no operation is under way.
+// The service's word on its sandboxes, by name, as soon as no operation is under way and it has
+// noticed the end of the VMM `ended`, where there is one.
 using Views = std::map<std::string, nlohmann::json>;
-Result<Views> settled_views(const ServiceProcess& service);
+Result<Views> settled_views(const ServiceProcess& service, std::optional<pid_t> ended = {});
 // The same from `anchorhold ps --json`.
 Result<std::set<std::string>> names_of_ps(const std::string& folder);
 
@@ -60,11 +62,14 @@ constexpr const char* kGuestCounts =
     "(i=1; while :; do read -t 0.3 x <> /dev/shm/never; i=$((i+1)); echo $i > /dev/shm/count; "
     "done) "
     "> /dev/null 2>&1 & echo $! > /dev/shm/counter; }";
+// `read` takes a byte at a time and the counter writes meanwhile: a number counts that was read
+// twice.
 constexpr const char* kGuestCountsOn =
-    "[ -e /dev/shm/count ] || { echo 0 0; exit; }; a=; until [ \"$a\" ]; do read a < "
-    "/dev/shm/count; "
-    "done; n=0; b=; until [ \"$b\" ] && [ $b != $a ] || [ $n = 300 ]; do n=$((n+1)); "
-    "read -t 0.1 x <> /dev/shm/never; read b < /dev/shm/count; done; echo $a $b";
+    "[ -e /dev/shm/count ] || { echo 0 0; exit; }; "
+    "now() { c=; d=x; until [ \"$c\" ] && [ \"$c\" = \"$d\" ]; do read c < /dev/shm/count; "
+    "read d < /dev/shm/count; done; }; "
+    "now; a=$c; n=0; until [ $c != $a ] || [ $n = 300 ]; do n=$((n+1)); "
+    "read -t 0.1 x <> /dev/shm/never; now; done; echo $a $c";
 
 // Private folders, the network settings and the policy that sandboxes with a window get; then a
 // template of the name kTemplate.
