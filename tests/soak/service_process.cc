@@ -93,6 +93,7 @@ Result<std::optional<ServiceAnswer>> AskedService::answer() {
         if (whole) {
             answer.status = whole->status;
             answer.body = nlohmann::json::parse(whole->body, nullptr, /*allow_exceptions=*/false);
+            answer.start = whole->fields["anchorhold-start"];
             answer.connection = std::move(connection_);
             return std::optional<ServiceAnswer>(std::move(answer));
         }

@@ -20,7 +20,8 @@ namespace anchorhold::soak {
 struct ServiceAnswer {
     int status = 0;
     nlohmann::json body;
-    OwnFd stream;  // of a 101
+    OwnFd stream;       // of a 101
+    std::string start;  // of one for a run: how its guest was started
     OwnFd connection;
     [[nodiscard]] bool good() const { return status == 101 || (status >= 200 && status < 300); }
     // The status and, of a problem, its words.
