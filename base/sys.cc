@@ -211,6 +211,23 @@ Status write_file(const std::string& path, std::string_view content) {
     return {};
 }
 
+Result<uint64_t> bytes_on_disk(int fd, std::string_view object) {
+    struct stat status {};
+    if (::fstat(fd, &status) < 0) {
+        return fail_errno("fstat", object);
+    }
+    constexpr uint64_t kBlock = 512;  // st_blocks' unit, whatever st_blksize says (stat(2))
+    return static_cast<uint64_t>(status.st_blocks) * kBlock;
+}
+
+Status link_file(int fd, const std::string& path) {
+    const std::string self = "/proc/self/fd/" + std::to_string(fd);
+    if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) < 0) {
+        return fail_errno("link", path);
+    }
+    return {};
+}
+
 Result<uint64_t> file_size(int fd, std::string_view object) {
     struct stat status {};
     if (::fstat(fd, &status) < 0) {

@@ -60,6 +60,10 @@ struct Pipe {
 
 [[nodiscard]] Result<uint64_t> file_size(
     int fd, std::string_view object);  // of a regular file or block device
+// What a file takes of its file system, holes left out.
+[[nodiscard]] Result<uint64_t> bytes_on_disk(int fd, std::string_view object);
+// Gives an open file, which may have none (O_TMPFILE), the name `path`, on its own file system.
+[[nodiscard]] Status link_file(int fd, const std::string& path);
 [[nodiscard]] Status set_nonblocking(int fd);
 
 // As many descriptors as this process may have at all: the usual 1,024 are for programs that use

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "exec/shell_command.h"
 #include "supervisor/audit/file_digest.h"
 #include "supervisor/templates/resident.h"
 #include "supervisor/templates/template_builder.h"
@@ -13,15 +14,6 @@ namespace anchorhold::bench {
 namespace {
 
 constexpr const char* kName = "bench";
-
-proto::ExecStart shell_command(const std::string& line) {
-    proto::ExecStart start;
-    for (const std::string& word : {std::string("/bin/sh"), std::string("-c"), line}) {
-        start.add_argv(word);
-    }
-    start.set_no_stdin(true);
-    return start;
-}
 
 // As a service has it.
 Result<supervisor::OpenTemplate> resident(Result<supervisor::OpenTemplate> opened) {
@@ -41,7 +33,7 @@ Result<supervisor::OpenTemplate> make_warm_template(EventLoop& loop,
     wanted.name = kName;
     wanted.sandbox = request.sandbox;
     for (const std::string& line : request.warm) {
-        wanted.warm.push_back(shell_command(line));
+        wanted.warm.push_back(exec::shell_command(line));
     }
     wanted.probe = request.command;
     wanted.digest_cache = supervisor::default_digest_cache();

@@ -2,7 +2,8 @@
 //
 // A child borrows its parent's memory until it executes, as with vfork(2): copying an address space
 // that the next call throws away costs a start in a restored guest dozens of pages. Borrowing means
-// waiting, so a child that is born frozen gets a copy.
+// waiting, so a child that is born frozen gets a copy, and one that is held up is ended
+// (child_watch.h).
 #include "exec/child.h"
 
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "exec/child_main.h"
+#include "exec/child_watch.h"
 
 namespace anchorhold::exec {
 namespace {
@@ -148,8 +150,17 @@ Result<StartedChild> start_child(const ChildRequest& request) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = static_cast<uint64_t>(cgroup);
     }
-    const bool copies = cgroup >= 0 && is_frozen(cgroup);
-    const long pid = copies ? clone_copying(args, plan) : clone_borrowing(args, plan);
+    ChildWatch* watch = nullptr;
+    if (cgroup < 0 || !is_frozen(cgroup)) {
+        watch = ChildWatch::get().value_or(nullptr);
+    }
+    long pid = 0;
+    if (watch == nullptr) {
+        pid = clone_copying(args, plan);
+    } else {
+        ANCHORHOLD_TRY(
+            watch->during(pidfd, request.patience, [&] { pid = clone_borrowing(args, plan); }));
+    }
     if (pid < 0) {
         errno = static_cast<int>(-pid);
         return fail_errno("clone3", command_name(request.command));

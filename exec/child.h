@@ -4,10 +4,12 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 
+#include "base/event_loop.h"
 #include "base/fd.h"
 #include "base/result.h"
 #include "exec/command.h"
@@ -26,6 +28,7 @@ struct ChildRequest {
     Enclosure& enclosure;
     int stdio[3] = {-1, -1, -1};  // become 0, 1 and 2
     Controlling controlling = Controlling::kNone;
+    Duration patience = std::chrono::seconds(30);  // until it executes; killed afterwards
 };
 
 // A child that has executed, or is on its way.
@@ -36,9 +39,9 @@ struct StartedChild {
 };
 
 // The child leads its own session and process group. Returns once it has executed or failed to, or
-// at once where its cgroup is frozen. Fails only when the process itself cannot be made. A process
-// whose walls change identities should not be dumpable (PR_SET_DUMPABLE): until it executes, the
-// child has its memory.
+// at once where its cgroup is frozen; never later than after `patience`. Fails only when the
+// process itself cannot be made. A process whose walls change identities should not be dumpable
+// (PR_SET_DUMPABLE): until it executes, the child has its memory.
 [[nodiscard]] Result<StartedChild> start_child(const ChildRequest& request);
 
 // Why a command was not run, as the client is told.

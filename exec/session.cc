@@ -149,6 +149,10 @@ Status Session::fork_command(const proto::ExecStart& start, const Account& accou
     channels_.child_in.reset();
     channels_.child_out.reset();
     channels_.child_err.reset();
+    state_ = State::kStarting;
+    // Before stdin: a command that has closed its own already has said earlier that it runs, and is
+    // heard in that order.
+    ANCHORHOLD_TRY(loop_.add(child_.report.get(), EPOLLIN, [this](uint32_t) { on_report(); }));
     // Stdin may follow ExecStart at once; it waits in the pipe.
     if (channels_.in.valid()) {
         const auto kind = channels_.terminal.valid() ? InputKind::kTerminal : InputKind::kPipe;
@@ -157,8 +161,7 @@ Status Session::fork_command(const proto::ExecStart& start, const Account& accou
             StdinWriter::Events{.written = [this](size_t bytes) { credit(bytes); },
                                 .gone = [this] { stdin_gone(); }});
     }
-    state_ = State::kStarting;
-    return loop_.add(child_.report.get(), EPOLLIN, [this](uint32_t) { on_report(); });
+    return {};
 }
 
 void Session::on_report() {

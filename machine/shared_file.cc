@@ -67,8 +67,7 @@ Status copy_data(int from, int to, uint64_t size, const std::string& path) {
 }
 
 Status place(int source, const std::string& path, const std::string& target) {
-    const std::string handle = "/proc/self/fd/" + std::to_string(source);
-    if (::linkat(AT_FDCWD, handle.c_str(), AT_FDCWD, target.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+    if (sys::link_file(source, target)) {
         return {};
     }
     const OwnFd copy = ANCHORHOLD_TRY(sys::open(target, O_WRONLY | O_CREAT | O_EXCL, 0600));

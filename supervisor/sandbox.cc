@@ -65,9 +65,11 @@ Status Sandbox::claim(const GuestIdentity& identity, const proto::ControlRequest
 }
 
 Status Sandbox::resume_guest(const GuestIdentity& identity) {
+    limit_start();
     return control(ANCHORHOLD_TRY(resume_as(identity, timeline_)),
                    [this](const Result<proto::ControlAnswer>& answer) {
                        if (answer) {
+                           loop_.cancel_timer(std::exchange(boot_deadline_, 0));
                            timeline_.resumed = timeline_.from_guest_tsc(answer->tsc());
                            if (handlers_.on_resumed) {
                                handlers_.on_resumed();

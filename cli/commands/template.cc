@@ -13,6 +13,7 @@
 #include "cli/machine_host.h"
 #include "cli/run_report.h"
 #include "cli/text.h"
+#include "exec/shell_command.h"
 #include "supervisor/audit/file_digest.h"
 #include "supervisor/templates/template_builder.h"
 #include "supervisor/templates/template_form.h"
@@ -37,17 +38,6 @@ struct TemplateArguments {
     bool json = false;
 };
 
-// A line for the image's shell.
-proto::ExecStart shell_command(const std::string& line) {
-    proto::ExecStart start;
-    for (const char* word : {"/bin/sh", "-c"}) {
-        start.add_argv(word);
-    }
-    start.add_argv(line);
-    start.set_no_stdin(true);
-    return start;
-}
-
 // What every guest of this installation trusts, so that a claim has nothing to write into one.
 Status add_trust(supervisor::TemplateRequest& request) {
     const std::string folder = ANCHORHOLD_TRY(supervisor::default_ca_folder());
@@ -71,12 +61,12 @@ Result<supervisor::TemplateRequest> request_of(const TemplateArguments& argument
         request.sandbox.disk_bytes = ANCHORHOLD_TRY(parse_size(arguments.disk));
     }
     for (const std::string& line : arguments.warm) {
-        request.warm.push_back(shell_command(line));
+        request.warm.push_back(exec::shell_command(line));
     }
     const std::string probe = !arguments.probe.empty()  ? arguments.probe
                               : !arguments.warm.empty() ? arguments.warm.back()
                                                         : ":";
-    request.probe = shell_command(probe);
+    request.probe = exec::shell_command(probe);
     request.form =
         arguments.compress ? supervisor::MemoryForm::kCompressed : supervisor::MemoryForm::kSparse;
     request.digest_cache = supervisor::default_digest_cache();

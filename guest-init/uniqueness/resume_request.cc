@@ -12,8 +12,8 @@ constexpr size_t kMachineIdDigits = 32;
 constexpr size_t kMaxLabel = 63;
 // clock_settime(2) ends in 2232; before 2000 is a clock that nobody has set.
 constexpr uint64_t kEarliest = 946'684'800ULL * 1'000'000'000;  // 2000-01-01
-constexpr uint64_t kLongestDelivery = 60'000;                   // ms
 constexpr uint64_t kLatest = 7'258'118'400ULL * 1'000'000'000;  // 2200-01-01
+constexpr uint64_t kLongestDelivery = 60'000;                   // ms
 
 bool is_lower_hex(char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');

@@ -110,7 +110,9 @@ class LiveSandbox {
     using OnForked = std::function<void(Result<std::vector<std::unique_ptr<LiveSandbox>>>)>;
     virtual void fork(std::vector<StartRequest> children, std::vector<Handlers> handlers,
                       OnForked on_forked) = 0;
-    // Makes a parked one somebody's: identity, set-up, then the agent runs.
+    // Makes a parked one somebody's: identity, set-up, then the agent runs. Done when the guest is
+    // who it is to be, since nobody could tell it later; one without a folder, which does not
+    // outlive its supervisor, is done at once, and what is started in it stands still until then.
     virtual void claim(ClaimRequest request, Done done) = 0;
 
     // The host's ends of a parked guest's channels (SandboxParts::channels), once.
@@ -144,7 +146,8 @@ class SandboxEngine {
 
     // Boots. Ready: takes commands.
     virtual Made start_cold(StartRequest request, Handlers handlers) = 0;
-    // Becomes the template's guest, in `shell` where there is one. Ready: takes commands.
+    // Becomes the template's guest, in `shell` where there is one. Ready: takes commands, and, as
+    // after claim(), one with a folder is who it is to be.
     virtual Made restore(const TemplateInfo& origin, StartRequest request,
                          std::unique_ptr<Shell> shell, Handlers handlers) = 0;
     // The same, and waits: ready means that it may be claimed. Its channels (egress and notices)

@@ -128,13 +128,8 @@ void RealSandbox::start_children(std::shared_ptr<MemorySnapshot> snapshot,
         };
         auto child = make_child(*snapshot, std::move(children[i]), std::move(child_handlers),
                                 [&loop = loop_, birth] {
-                                    if (--birth->waiting == 0) {
-                                        // From the loop: the last child's answer is on the stack.
-                                        loop.post([&loop, birth] {
-                                            if (!birth->over) {
-                                                end_birth(loop, birth, std::move(birth->children));
-                                            }
-                                        });
+                                    if (--birth->waiting == 0 && !birth->over) {
+                                        end_birth(loop, birth, std::move(birth->children));
                                     }
                                 });
         if (!child) {
@@ -158,15 +153,14 @@ Result<std::unique_ptr<LiveSandbox>> RealSandbox::make_child(const MemorySnapsho
     auto identity = ANCHORHOLD_TRY(complete(request.identity));
     auto made =
         std::make_unique<RealSandbox>(context_, request.name, request.spec, std::move(handlers));
-    supervisor::Sandbox::Handlers sandbox_handlers = made->sandbox_handlers();
-    sandbox_handlers.on_resumed = std::move(on_resumed);
+    made->when_resumed(std::move(on_resumed));
     made->set(ANCHORHOLD_TRY(
         supervisor::Sandbox::restore(loop_, context_.installation,
                                      {.start = supervisor::RestoreRequest::Start::kRun,
                                       .files = files,
                                       .identity = std::move(identity),
                                       .shell = nullptr},
-                                     std::move(request.parts), std::move(sandbox_handlers))));
+                                     std::move(request.parts), made->sandbox_handlers())));
     return made;
 }
 

@@ -1,14 +1,13 @@
 // Everything but snapshots (real_snapshot.cc) and forks (real_fork.cc).
 #include "supervisor/service/real_sandbox.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
 
 #include "base/log.h"
+#include "base/sys.h"
 
 namespace anchorhold::service {
 namespace {
@@ -20,15 +19,6 @@ constexpr Duration kPowerOffPatience = 10s;
 Result<proto::ControlRequest> resume_as(const GuestIdentity& identity,
                                         const supervisor::Timeline& timeline) {
     return supervisor::resume_as(ANCHORHOLD_TRY(complete(identity)), timeline);
-}
-
-// Gives a file without a name one (open(2), O_TMPFILE).
-Status name_disk(int disk, const std::string& path) {
-    const std::string self = fmt::format("/proc/self/fd/{}", disk);
-    if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) < 0) {
-        return fail_errno("link", path);
-    }
-    return {};
 }
 
 }  // namespace
@@ -70,6 +60,11 @@ void RealSandbox::answer(Done done, Status status) {
 supervisor::Sandbox::Handlers RealSandbox::sandbox_handlers() {
     supervisor::Sandbox::Handlers handlers;
     handlers.on_ready = [this] { handlers_.on_ready(); };
+    handlers.on_resumed = [this] {
+        if (on_resumed_) {
+            post(std::exchange(on_resumed_, nullptr));
+        }
+    };
     handlers.on_end = [this](const std::string& error) {
         vault_.reset();
         // What was asked for is forgotten, also where its answer is on the way: the end says it.
@@ -132,24 +127,29 @@ void RealSandbox::stop_processors(Done done) {
 
 void RealSandbox::resume(const GuestIdentity& identity, Done done) {
     if (sandbox_->parked()) {
-        claim({.name = name_, .folder = {}, .identity = identity, .set_up = {}}, std::move(done));
+        when_resumed([done] { done({}); });
+        if (const Status asked = go_on_as(identity, nullptr); !asked) {
+            on_resumed_ = nullptr;
+            answer(std::move(done), asked);
+        }
         return;
     }
-    // One that was taken over may have been restored and never told who it is.
-    auto request = identity.generation == 0 ? Result<proto::ControlRequest>(supervisor::thaw())
-                                            : resume_as(identity, sandbox_->timeline());
-    if (!request) {
-        answer(std::move(done), tl::unexpected(request.error()));
-        return;
-    }
-    const Status asked = sandbox_->run(
-        [this, done, asked_of_init = std::move(*request)](const Result<proto::VmmEvent>& running) {
+    const Status asked =
+        sandbox_->run([this, identity, done](const Result<proto::VmmEvent>& running) {
             if (!running) {
                 done(tl::unexpected(running.error()));
                 return;
             }
             motion_ = Motion::kRunning;
-            control(asked_of_init, done);
+            // One that was taken over may have been restored and never told who it is.
+            const auto request = identity.generation == 0
+                                     ? Result<proto::ControlRequest>(supervisor::thaw())
+                                     : resume_as(identity, sandbox_->timeline());
+            if (request) {
+                control(*request, done);
+            } else {
+                done(tl::unexpected(request.error()));
+            }
         });
     if (!asked) {
         answer(std::move(done), asked);
@@ -158,20 +158,29 @@ void RealSandbox::resume(const GuestIdentity& identity, Done done) {
 
 void RealSandbox::claim(ClaimRequest request, Done done) {
     if (!request.folder.empty() && sandbox_->disk() >= 0) {
-        if (const Status named = name_disk(sandbox_->disk(), request.folder + "/disk"); !named) {
+        if (const Status named = sys::link_file(sandbox_->disk(), request.folder + "/disk");
+            !named) {
             answer(std::move(done), named);
             return;
         }
     }
     name_ = request.name;
-    auto identity = complete(request.identity);
-    Status status = identity ? Status() : Status(tl::unexpected(identity.error()));
-    if (status) {
-        status = sandbox_->claim(*identity, request.set_up ? &*request.set_up : nullptr);
+    const bool stays = !request.folder.empty();
+    if (stays) {
+        when_resumed([done] { done({}); });
     }
+    const Status asked = go_on_as(request.identity, request.set_up ? &*request.set_up : nullptr);
+    if (!asked || !stays) {
+        on_resumed_ = nullptr;
+        done(asked);
+    }
+}
+
+Status RealSandbox::go_on_as(const GuestIdentity& identity, const proto::ControlRequest* set_up) {
+    const auto whole = ANCHORHOLD_TRY(complete(identity));
+    ANCHORHOLD_TRY(sandbox_->claim(whole, set_up));
     motion_ = Motion::kRunning;
-    // At once: what is started now stands still until the guest is who it is to be.
-    done(status);
+    return {};
 }
 
 // Init answers when everything is on the disk; what is left of the guest then is nobody's loss.

@@ -43,6 +43,8 @@ class RealSandbox final : public LiveSandbox {
     ~RealSandbox() override;
 
     supervisor::Sandbox::Handlers sandbox_handlers();
+    // `resumed` runs, from the loop, once the guest is who it is to be; one that waits is enough.
+    void when_resumed(std::function<void()> resumed) { on_resumed_ = std::move(resumed); }
     void set(std::unique_ptr<supervisor::Sandbox> sandbox) { sandbox_ = std::move(sandbox); }
     // The host's ends of a parked one's channels.
     void set_channels(std::vector<supervisor::GuestChannel> channels) {
@@ -75,6 +77,7 @@ class RealSandbox final : public LiveSandbox {
     void post(std::function<void()> task);
     void answer(Done done, Status status);
     void control(const proto::ControlRequest& request, Done done);
+    Status go_on_as(const GuestIdentity& identity, const proto::ControlRequest* set_up);
     void stop_processors(Done done);
     void write_memory(OnSnapshot done);
     void encrypt(std::shared_ptr<MemorySnapshot> snapshot, std::string folder, Done done);
@@ -98,6 +101,7 @@ class RealSandbox final : public LiveSandbox {
     std::unique_ptr<supervisor::Sandbox> sandbox_;
     std::vector<supervisor::GuestChannel> channels_;
     std::unique_ptr<VaultWorker> vault_;
+    std::function<void()> on_resumed_;
     Motion motion_ = Motion::kRunning;
     EventLoop::TimerId power_off_limit_ = 0;
     std::weak_ptr<Birth> birth_;  // of the children of a fork that is under way

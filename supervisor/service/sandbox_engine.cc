@@ -85,6 +85,10 @@ SandboxEngine::Made RealEngine::restore(const TemplateInfo& origin, StartRequest
     request.parts.set_up.reset();
     auto made = std::make_unique<RealSandbox>(context_, request.name, spec_of(found->manifest),
                                               std::move(handlers));
+    supervisor::Sandbox::Handlers when = made->sandbox_handlers();
+    if (!request.folder.empty()) {
+        made->when_resumed(std::exchange(when.on_ready, nullptr));
+    }
     made->set(ANCHORHOLD_TRY(
         supervisor::Sandbox::restore(context_.loop, context_.installation,
                                      {.start = supervisor::RestoreRequest::Start::kRun,
@@ -92,7 +96,7 @@ SandboxEngine::Made RealEngine::restore(const TemplateInfo& origin, StartRequest
                                       .identity = std::move(identity),
                                       .shell = take(std::move(shell)),
                                       .memory = request.memory_backend},
-                                     std::move(request.parts), made->sandbox_handlers())));
+                                     std::move(request.parts), std::move(when))));
     return made;
 }
 

@@ -162,9 +162,10 @@ void TemplateBuilder::squeeze(uint64_t free_bytes) {
         const uint64_t used = memory - free;
         const uint64_t touched = std::clamp(statistics.memory_bytes(), used, memory) - used;
         const uint64_t most = free > kLeftFree ? free - kLeftFree : 0;
-        const uint64_t target = std::min(most, touched + touched / 4 + kBeyondTouched);
-        check(sandbox_->set_balloon(target & ~uint64_t{4095}));
-        watch_balloon(target & ~uint64_t{4095}, 0, 0);
+        const uint64_t target =
+            std::min(most, touched + touched / 4 + kBeyondTouched) & ~uint64_t{4095};
+        check(sandbox_->set_balloon(target));
+        watch_balloon(target, 0, 0);
     }));
 }
 

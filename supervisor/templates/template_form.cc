@@ -12,14 +12,6 @@
 namespace anchorhold::supervisor {
 namespace {
 
-Result<uint64_t> bytes_on_disk(const OwnFd& file) {
-    struct stat status {};
-    if (::fstat(file.get(), &status) < 0) {
-        return fail_errno("fstat", "memory file");
-    }
-    return static_cast<uint64_t>(status.st_blocks) * 512;
-}
-
 Status write_manifest(const NewTemplate& made, const TemplateManifest& manifest) {
     const OwnFd file = ANCHORHOLD_TRY(made.create(template_file::kManifest));
     return sys::write_all(file.get(), std::string_view(to_json(manifest)));
@@ -49,7 +41,7 @@ Status compress(const Installation& installation, const NewTemplate& made,
     ANCHORHOLD_TRY(
         convert_memory(installation, sparse.get(), target.get(), MemoryForm::kCompressed));
     manifest.memory_form = MemoryForm::kCompressed;
-    manifest.memory_file = ANCHORHOLD_TRY(bytes_on_disk(target));
+    manifest.memory_file = ANCHORHOLD_TRY(sys::bytes_on_disk(target.get(), "memory file"));
     const std::string path = made.path(template_file::kMemory);
     return ::unlink(path.c_str()) < 0 ? Status(fail_errno("unlink", path)) : Status();
 }
@@ -64,13 +56,14 @@ Result<TemplateManifest> store_as(const TemplateStore& store, const Installation
     }
     NewTemplate made = ANCHORHOLD_TRY(store.begin(name));
     const SnapshotFiles& files = opened.files;
-    ANCHORHOLD_TRY(made.link(template_file::kState, files.state));
-    ANCHORHOLD_TRY(made.link(template_file::kDigests, files.digests));
+    ANCHORHOLD_TRY(sys::link_file(files.state.get(), made.path(template_file::kState)));
+    ANCHORHOLD_TRY(sys::link_file(files.digests.get(), made.path(template_file::kDigests)));
     if (files.working_set.valid()) {
-        ANCHORHOLD_TRY(made.link(template_file::kWorkingSet, files.working_set));
+        ANCHORHOLD_TRY(
+            sys::link_file(files.working_set.get(), made.path(template_file::kWorkingSet)));
     }
     if (files.disk.valid()) {
-        ANCHORHOLD_TRY(made.link(template_file::kDisk, files.disk));
+        ANCHORHOLD_TRY(sys::link_file(files.disk.get(), made.path(template_file::kDisk)));
     }
     const OwnFd target = ANCHORHOLD_TRY(made.create(memory_file(form)));
     if (const Status converted =
@@ -79,7 +72,7 @@ Result<TemplateManifest> store_as(const TemplateStore& store, const Installation
         return tl::unexpected(converted.error().within("template " + name));
     }
     manifest.memory_form = form;
-    manifest.memory_file = ANCHORHOLD_TRY(bytes_on_disk(target));
+    manifest.memory_file = ANCHORHOLD_TRY(sys::bytes_on_disk(target.get(), "memory file"));
     ANCHORHOLD_TRY(write_manifest(made, manifest));
     // What is thrown away afterwards is all that this could be made from again.
     ANCHORHOLD_TRY(store.check_memory(name, installation, target.get(), form, files.digests.get()));

@@ -95,14 +95,6 @@ Result<OwnFd> NewTemplate::create(const char* file, uint64_t bytes) const {
     return fd;
 }
 
-Status NewTemplate::link(const char* file, const OwnFd& older) const {
-    const std::string self = fmt::format("/proc/self/fd/{}", older.get());
-    if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path(file).c_str(), AT_SYMLINK_FOLLOW) < 0) {
-        return fail_errno("link", path(file));
-    }
-    return {};
-}
-
 Status NewTemplate::publish() {
     std::error_code failed;
     for (fs::directory_iterator entry(folder_, failed), end; !failed && entry != end;

@@ -48,8 +48,6 @@ class NewTemplate {
     [[nodiscard]] std::string path(const char* file) const { return folder_ + "/" + file; }
     // A new file of it, of `bytes` (a hole).
     [[nodiscard]] Result<OwnFd> create(const char* file, uint64_t bytes = 0) const;
-    // Another name for a file of an older template.
-    Status link(const char* file, const OwnFd& older) const;
     // While it is held nobody takes the folder for a dead builder's.
     Status lock();
     // Writes everything to disk and lets it appear under its name, in place of an older one.

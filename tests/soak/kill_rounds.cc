@@ -8,16 +8,16 @@
 #include <time.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <memory>
 #include <optional>
 #include <random>
 #include <set>
-#include <sstream>
 #include <vector>
 
+#include "soak/guest_look.h"
+#include "soak/kill_plan.h"
 #include "soak/processes.h"
 
 namespace anchorhold::soak {
@@ -34,79 +34,10 @@ constexpr uint64_t kForks = 2;
 constexpr int kMeasured = 2;             // operations without a kill, to know how long one takes
 constexpr size_t kMoreDescriptors = 12;  // than a service had when it was young
 
-enum class Operation { create, create_from, run_from, hibernate, resume, fork };
-constexpr std::array kOperations = {Operation::create,   Operation::create_from,
-                                    Operation::run_from, Operation::hibernate,
-                                    Operation::resume,   Operation::fork};
-
-const char* to_text(Operation operation) {
-    switch (operation) {
-        case Operation::create:
-            return "create";
-        case Operation::create_from:
-            return "create --from";
-        case Operation::run_from:
-            return "run --from";
-        case Operation::hibernate:
-            return "hibernate";
-        case Operation::resume:
-            return "resume";
-        case Operation::fork:
-            return "fork";
-    }
-    return "?";
-}
-
-enum class Victim { service, vmm, keeper, window, vault };
-
-// A program's name as processes have it.
-std::vector<std::string> programs_of(Victim victim) {
-    switch (victim) {
-        case Victim::vmm:
-            return {"anchorhold-vmm"};
-        case Victim::keeper:
-            return {"anchorhold-keep"};
-        case Victim::window:
-            return {"anchorhold-prox", "anchorhold-dial"};
-        case Victim::vault:
-            return {"anchorhold-vaul"};
-        case Victim::service:
-            break;
-    }
-    return {"anchorhold"};
-}
-
 struct Killed {
     std::string program;
     pid_t pid = -1;
 };
-
-// What a sandbox says of itself.
-struct Look {
-    std::string file;
-    std::string memory;
-    std::string machine_id;
-    std::string host_name;
-    std::string boot;
-    uint64_t first = 0;  // two numbers of the counter
-    uint64_t second = 0;
-    std::string text;
-};
-
-std::string write_words(const std::string& word) {
-    return fmt::format("{}; {}", guest_writes(word, word), kGuestCounts);
-}
-
-constexpr const char* kLook =
-    "read w < $HOME/word; echo $w; w=none; [ -e /dev/shm/word ] && read w < /dev/shm/word; echo "
-    "$w; "
-    "read w < /etc/machine-id; echo $w; read w < /proc/sys/kernel/hostname; echo $w; "
-    "read w < /proc/sys/kernel/random/boot_id; echo $w; ";
-
-std::string through_the_window() {
-    return fmt::format(
-        "for i in 1 2 3 4 5; do wget -q -O - http://{}/v1/word && exit; done; exit 1", kUpstream);
-}
 
 class KillRounds {
   public:
@@ -116,38 +47,26 @@ class KillRounds {
     Result<KillFigures> run();
 
   private:
-    struct Plan {
-        Operation operation = Operation::create;
-        Victim victim = Victim::service;
-        Microseconds after{0};
-        std::string name;  // of what is made
-        bool has_window = false;
-    };
-
     Status begin();
     Status measure(Operation operation);
-    Plan plan();
     Status round();
     Status end();
 
     // What must succeed, outside the operation that is cut; an error ends the soak.
     Status must(const std::string& method, const std::string& target, const std::string& body = {});
     Status make_subject();
-    Status prepare(const Plan& plan);
-    Result<AskedService> send(const Plan& plan);
-    std::optional<Killed> kill(const Plan& plan);
+    Status prepare(const KillPlan& plan);
+    Result<AskedService> send(const KillPlan& plan);
+    std::optional<Killed> kill(const KillPlan& plan);
     Status start_again();
 
-    Status end_run(const Plan& plan, std::optional<ServiceAnswer> answer);
-    void judge(const Plan& plan, const std::optional<ServiceAnswer>& answer,
+    Status end_run(const KillPlan& plan, std::optional<ServiceAnswer> answer);
+    void judge(const KillPlan& plan, const std::optional<ServiceAnswer>& answer,
                const std::optional<Killed>& killed, Views& views);
-    void judge_made(const Plan& plan, bool good, bool unanswered, bool vmm_killed, Views& views);
-    void judge_subject(const Plan& plan, bool good, bool vmm_killed, const Views& views);
+    void judge_made(const KillPlan& plan, bool good, bool unanswered, bool vmm_killed,
+                    Views& views);
+    void judge_subject(const KillPlan& plan, bool good, bool vmm_killed, const Views& views);
     void judge_forks(bool good, bool unanswered, bool vmm_killed, Views& views);
-    void judge_window(const std::string& name);
-    std::optional<Look> look(const std::string& name);
-    void compare(const std::string& name, const Look& look, const std::string& word, bool memory);
-    void compare_identity(const std::string& name, const Look& look, const Views& views);
     void look_at_host();
     Status remove_others();
 
@@ -167,7 +86,7 @@ class KillRounds {
     std::unique_ptr<ServiceProcess> service_;
     size_t descriptors_ = 0;  // of this life of the service, when it was young
     Microseconds start_takes_{0};
-    std::map<Operation, Microseconds> takes_;
+    OperationTimes takes_;
     uint64_t number_ = 0;
     std::string word_;  // the subject's
     std::string awake_word_ = "awake-word";
@@ -228,7 +147,7 @@ Status KillRounds::begin() {
 Status KillRounds::measure(Operation operation) {
     Microseconds all{0};
     for (int i = 0; i < kMeasured; ++i) {
-        Plan plan;
+        KillPlan plan;
         plan.operation = operation;
         plan.name = fmt::format("measured-{}", i);
         faults_.at(fmt::format("{} without a kill", to_text(operation)));
@@ -247,33 +166,12 @@ Status KillRounds::measure(Operation operation) {
     return {};
 }
 
-KillRounds::Plan KillRounds::plan() {
-    Plan plan;
-    plan.operation = kOperations[random_() % kOperations.size()];
-    const uint64_t choice = random_() % 100;
-    plan.victim = choice < 40   ? Victim::service
-                  : choice < 60 ? Victim::vmm
-                  : choice < 80 ? Victim::keeper
-                                : Victim::window;
-    const bool seals =
-        plan.operation == Operation::hibernate || plan.operation == Operation::resume;
-    if (seals && choice >= 90) {
-        plan.victim = Victim::vault;
-    }
-    // A little beyond its usual length: also what just completed is looked at.
-    const auto most = static_cast<uint64_t>(takes_[plan.operation].count() * 11 / 10);
-    plan.after = Microseconds(random_() % std::max<uint64_t>(most, 1));
-    plan.name = fmt::format("made-{}", number_);
-    plan.has_window = plan.operation == Operation::create_from && random_() % 2 == 0;
-    return plan;
-}
-
 // The subject is as the operation wants it, with new words.
-Status KillRounds::prepare(const Plan& plan) {
+Status KillRounds::prepare(const KillPlan& plan) {
     word_ = fmt::format("word-{}-{}", number_, plan.name);
     ANCHORHOLD_TRY(service_->run_in(kSubject, write_words(word_)));
     if (plan.victim == Victim::window) {
-        judge_window(kSubject);  // with it there is a proxy
+        judge_window(*service_, faults_, kSubject);  // with it there is a proxy
     }
     if (plan.operation == Operation::resume) {
         ANCHORHOLD_TRY(must("POST", fmt::format("/v1/sandboxes/{}/hibernate", kSubject)));
@@ -284,7 +182,7 @@ Status KillRounds::prepare(const Plan& plan) {
     return {};
 }
 
-Result<AskedService> KillRounds::send(const Plan& plan) {
+Result<AskedService> KillRounds::send(const KillPlan& plan) {
     switch (plan.operation) {
         case Operation::create:
             return service_->send(
@@ -312,7 +210,7 @@ Result<AskedService> KillRounds::send(const Plan& plan) {
     return fail("no such operation");
 }
 
-std::optional<Killed> KillRounds::kill(const Plan& plan) {
+std::optional<Killed> KillRounds::kill(const KillPlan& plan) {
     if (plan.victim == Victim::service) {
         const pid_t pid = service_->pid();
         return service_->kill() ? std::optional(Killed{"anchorhold", pid}) : std::nullopt;
@@ -352,7 +250,7 @@ Status KillRounds::start_again() {
 
 Status KillRounds::round() {
     ++number_;
-    const Plan plan = this->plan();
+    const KillPlan plan = draw_plan(random_, takes_, number_);
     faults_.at(
         fmt::format("seed {}, round {}: preparing {}", seed_, number_, to_text(plan.operation)));
     ANCHORHOLD_TRY(prepare(plan));
@@ -407,7 +305,7 @@ Status KillRounds::round() {
     return {};
 }
 
-void KillRounds::judge(const Plan& plan, const std::optional<ServiceAnswer>& answer,
+void KillRounds::judge(const KillPlan& plan, const std::optional<ServiceAnswer>& answer,
                        const std::optional<Killed>& killed, Views& views) {
     const bool good = answer && answer->good();
     const bool vmm_killed = killed && killed->program == "anchorhold-vmm";
@@ -448,45 +346,8 @@ void KillRounds::judge(const Plan& plan, const std::optional<ServiceAnswer>& ans
                                 awake ? *awake : awake.error().message));
 }
 
-std::optional<Look> KillRounds::look(const std::string& name) {
-    const auto text = service_->run_in(name, std::string(kLook) + kGuestCountsOn);
-    if (!faults_.require(text.has_value(), text ? ""
-                                                : fmt::format("{}: expected that it answers, "
-                                                              "came: {}",
-                                                              name, text.error().message))) {
-        return std::nullopt;
-    }
-    Look look;
-    look.text = *text;
-    std::istringstream lines(*text);
-    lines >> look.file >> look.memory >> look.machine_id >> look.host_name >> look.boot >>
-        look.first >> look.second;
-    return look;
-}
-
-void KillRounds::compare(const std::string& name, const Look& look, const std::string& word,
-                         bool memory) {
-    faults_.require(look.file == word, fmt::format("{}: expected its file to say '{}', came '{}'",
-                                                   name, word, look.text));
-    const std::string wanted = memory ? word : "none";
-    faults_.require(
-        look.memory == wanted,
-        fmt::format("{}: expected its memory to say '{}', came '{}'", name, wanted, look.text));
-    faults_.require(!memory || look.second > look.first,
-                    fmt::format("{}: expected a counter that counts, came {} then {}", name,
-                                look.first, look.second));
-}
-
-void KillRounds::compare_identity(const std::string& name, const Look& look, const Views& views) {
-    const auto found = views.find(name);
-    const std::string id = found == views.end() ? "" : found->second.value("id", "");
-    faults_.require(look.machine_id == id && look.host_name == name,
-                    fmt::format("{}: expected machine-id {} and host name {}, came {} and {}", name,
-                                id, name, look.machine_id, look.host_name));
-}
-
 // A sandbox of one command: the command runs, or its VM was killed; then it is gone.
-Status KillRounds::end_run(const Plan& plan, std::optional<ServiceAnswer> answer) {
+Status KillRounds::end_run(const KillPlan& plan, std::optional<ServiceAnswer> answer) {
     if (plan.operation != Operation::run_from || !answer || answer->status != 101) {
         return {};
     }
@@ -502,7 +363,7 @@ Status KillRounds::end_run(const Plan& plan, std::optional<ServiceAnswer> answer
 }
 
 // A sandbox that was being created.
-void KillRounds::judge_made(const Plan& plan, bool good, bool unanswered, bool vmm_killed,
+void KillRounds::judge_made(const KillPlan& plan, bool good, bool unanswered, bool vmm_killed,
                             Views& views) {
     const std::string state = state_of(views, plan.name);
     if (good) {
@@ -521,27 +382,21 @@ void KillRounds::judge_made(const Plan& plan, bool good, bool unanswered, bool v
     const auto written = service_->run_in(plan.name, write_words(plan.name));
     faults_.require(written.has_value(),
                     plan.name + ": " + (written ? "" : written.error().message));
-    if (const auto seen = look(plan.name)) {
-        compare(plan.name, *seen, plan.name, /*memory=*/true);
+    if (const auto seen = look(*service_, faults_, plan.name)) {
+        compare(faults_, plan.name, *seen, plan.name, /*memory=*/true);
         // One that started cold, as asked or because its restored VM was killed, is whoever its
         // image says.
         if (views.at(plan.name).value("start", "") != "cold") {
-            compare_identity(plan.name, *seen, views);
+            compare_identity(faults_, plan.name, *seen, views);
         }
     }
     if (plan.has_window) {
-        judge_window(plan.name);
+        judge_window(*service_, faults_, plan.name);
     }
 }
 
-void KillRounds::judge_window(const std::string& name) {
-    const auto came = service_->run_in(name, through_the_window());
-    faults_.require(came && came->find("/v1/word") != std::string::npos,
-                    fmt::format("{}: expected an answer through its window, came '{}'", name,
-                                came ? *came : came.error().message));
-}
-
-void KillRounds::judge_subject(const Plan& plan, bool good, bool vmm_killed, const Views& views) {
+void KillRounds::judge_subject(const KillPlan& plan, bool good, bool vmm_killed,
+                               const Views& views) {
     std::string state = state_of(views, kSubject);
     std::set<std::string> allowed = {"running"};
     if (plan.operation == Operation::hibernate) {
@@ -567,11 +422,11 @@ void KillRounds::judge_subject(const Plan& plan, bool good, bool vmm_killed, con
                         fmt::format("{}: expected that it starts, came {}", kSubject,
                                     started ? started->text() : started.error().message));
     }
-    const auto seen = look(kSubject);
+    const auto seen = look(*service_, faults_, kSubject);
     if (!seen) {
         return;
     }
-    compare(kSubject, *seen, word_, !lost);
+    compare(faults_, kSubject, *seen, word_, !lost);
     faults_.require(
         lost || seen->first >= counted_,
         fmt::format("{}: expected a counter beyond {}, came {}", kSubject, counted_, seen->first));
@@ -586,7 +441,7 @@ void KillRounds::judge_subject(const Plan& plan, bool good, bool vmm_killed, con
     boot_ = seen->boot;
     boot_generation_ = generation;
     if (plan.victim == Victim::window || random_() % 4 == 0) {
-        judge_window(kSubject);
+        judge_window(*service_, faults_, kSubject);
     }
 }
 
@@ -611,9 +466,9 @@ void KillRounds::judge_forks(bool good, bool unanswered, bool vmm_killed, Views&
         if (state != "running") {
             continue;
         }
-        if (const auto seen = look(name)) {
-            compare(name, *seen, word_, /*memory=*/true);
-            compare_identity(name, *seen, views);
+        if (const auto seen = look(*service_, faults_, name)) {
+            compare(faults_, name, *seen, word_, /*memory=*/true);
+            compare_identity(faults_, name, *seen, views);
             faults_.require(seen->boot != boot_, name + ": has its source's boot");
         }
     }
@@ -648,8 +503,8 @@ Status KillRounds::remove_others() {
 
 Status KillRounds::end() {
     faults_.at(fmt::format("seed {}, at the end", seed_));
-    if (const auto seen = look(kAsleep)) {
-        compare(kAsleep, *seen, kAsleepWord, /*memory=*/true);
+    if (const auto seen = look(*service_, faults_, kAsleep)) {
+        compare(faults_, kAsleep, *seen, kAsleepWord, /*memory=*/true);
     }
     const auto verified = ServiceProcess::call(folder_, {"audit", "verify", kSubject});
     faults_.require(verified.has_value(), verified ? "" : verified.error().message);

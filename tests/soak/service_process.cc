@@ -18,6 +18,7 @@
 #include "base/sys.h"
 #include "base/unix_socket.h"
 #include "exec/client.h"
+#include "exec/shell_command.h"
 #include "proto/keeper.pb.h"
 #include "supervisor/service/http_codec.h"
 #include "vm/anchorhold.h"
@@ -41,16 +42,6 @@ std::vector<std::string> environment_of(const std::string& folder) {
             "XDG_RUNTIME_DIR=" + folder + "/run",
             "XDG_CONFIG_HOME=" + folder + "/config",
             "XDG_CACHE_HOME=" + folder + "/cache"};
-}
-
-proto::ExecStart shell_command(const std::string& line) {
-    proto::ExecStart start;
-    for (const char* word : {"/bin/sh", "-c"}) {
-        start.add_argv(word);
-    }
-    start.add_argv(line);
-    start.set_no_stdin(true);
-    return start;
 }
 
 Result<std::string> text_of(int file) {
@@ -104,7 +95,7 @@ Result<std::string> run_on_stream(OwnFd stream, const std::string& shell_line) {
     const auto loop = ANCHORHOLD_TRY(EventLoop::create());
     const OwnFd output = ANCHORHOLD_TRY(sys::memfd("output", 0));
     std::optional<exec::Outcome> outcome;
-    const exec::ExecClient client(*loop, std::move(stream), shell_command(shell_line),
+    const exec::ExecClient client(*loop, std::move(stream), exec::shell_command(shell_line),
                                   exec::Stdio{.in = -1, .out = output.get(), .err = output.get()},
                                   [&outcome](const exec::Outcome& ended) { outcome = ended; });
     const auto until = Steady::now() + kPatience;

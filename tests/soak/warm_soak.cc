@@ -24,6 +24,7 @@
 #include "base/spawn.h"
 #include "base/sys.h"
 #include "exec/client.h"
+#include "exec/shell_command.h"
 #include "soak/processes.h"
 #include "supervisor/guest_identity.h"
 #include "supervisor/installation.h"
@@ -47,16 +48,6 @@ struct Options {
     uint64_t cycles = 1000;
     uint64_t seed = 1;
 };
-
-proto::ExecStart shell_command(const std::string& line) {
-    proto::ExecStart start;
-    for (const char* word : {"/bin/sh", "-c"}) {
-        start.add_argv(word);
-    }
-    start.add_argv(line);
-    start.set_no_stdin(true);
-    return start;
-}
 
 // Resident memory of this process, in KiB.
 uint64_t resident_kib() {
@@ -137,7 +128,7 @@ class Cycle {
         }
         output_ = std::move(*output);
         client_ = std::make_unique<exec::ExecClient>(
-            loop_, std::move(*stream), shell_command(line_),
+            loop_, std::move(*stream), exec::shell_command(line_),
             exec::Stdio{.in = -1, .out = output_.get(), .err = output_.get()},
             [this](const exec::Outcome& outcome) { outcome_ = outcome; });
     }
@@ -221,8 +212,8 @@ class WarmSoak {
         request.sandbox.image = "tiny";
         request.sandbox.memory_bytes = uint64_t{64} << 20;
         request.sandbox.disk_bytes = uint64_t{64} << 20;
-        request.warm = {shell_command("echo " + mark + " > $HOME/mark")};
-        request.probe = shell_command("cat $HOME/mark");
+        request.warm = {exec::shell_command("echo " + mark + " > $HOME/mark")};
+        request.probe = exec::shell_command("cat $HOME/mark");
         request.digest_cache = supervisor_digests();
         std::optional<Result<supervisor::TemplateManifest>> done;
         const auto builder = ANCHORHOLD_TRY(supervisor::TemplateBuilder::start(

@@ -31,8 +31,8 @@ read line turns kept < $HOME/answer
 test "$kept" = "$(cat $HOME/kept)"
 )SH";
 
-// With each memory backend.
-class WarmStart : public testing::TestWithParam<const char*> {
+// Of one template; what no memory backend can make different.
+class WarmStart : public testing::Test {
   protected:
     static void SetUpTestSuite() {
         templates_ = std::make_unique<Templates>();
@@ -42,61 +42,62 @@ class WarmStart : public testing::TestWithParam<const char*> {
     }
     static void TearDownTestSuite() { templates_.reset(); }
 
-    static std::vector<std::string> with_backend(std::vector<std::string> options = {}) {
-        options.insert(options.end(), {"--memory-backend", GetParam()});
+    [[nodiscard]] virtual std::string backend() const { return "file"; }
+    [[nodiscard]] std::vector<std::string> with_backend(
+        std::vector<std::string> options = {}) const {
+        options.insert(options.end(), {"--memory-backend", backend()});
         return options;
     }
-    static Completed run(const std::vector<std::string>& command,
-                         const std::vector<std::string>& options = {}) {
+    [[nodiscard]] Completed run(const std::vector<std::string>& command,
+                                const std::vector<std::string>& options = {}) const {
         return templates_->run("tiny", command, with_backend(options));
     }
-    static Completed shell(const std::string& script, const std::string& name = "tiny") {
+    [[nodiscard]] Completed shell(const std::string& script,
+                                  const std::string& name = "tiny") const {
         return templates_->run(name, {"sh", "-c", script}, with_backend());
     }
-    static Invocation from(const std::string& name, const std::vector<std::string>& command,
-                           const std::vector<std::string>& options) {
+    [[nodiscard]] Invocation from(const std::string& name, const std::vector<std::string>& command,
+                                  const std::vector<std::string>& options) const {
         return templates_->from(name, command, with_backend(options));
     }
-    // What no memory backend can make different is looked at once.
-    static bool looked_at_already() { return std::string_view(GetParam()) != "file"; }
 
     static std::unique_ptr<Templates> templates_;
 };
 
 std::unique_ptr<Templates> WarmStart::templates_;
 
+// With each memory backend.
+class WarmMemory : public WarmStart, public testing::WithParamInterface<const char*> {
+  protected:
+    [[nodiscard]] std::string backend() const override { return GetParam(); }
+};
+
 std::string digest_of_file(const std::string& path) {
     const snapshot::Digest digest = snapshot::digest(sys::read_file(path, size_t{1} << 30).value());
     return std::to_string(digest.low) + "." + std::to_string(digest.high);
 }
 
-TEST_P(WarmStart, command_runs_as_the_agent_in_its_home) {
+TEST_P(WarmMemory, command_runs_as_the_agent_in_its_home) {
     const Completed done = shell("id -u; pwd; nproc; echo error >&2");
     EXPECT_EQ(done.status, 0) << done.err;
     EXPECT_EQ(done.out, "1000\n/home/agent\n1\n");
     EXPECT_EQ(done.err, "error\n");
 }
 
-TEST_P(WarmStart, exit_statuses_are_the_commands) {
-    if (looked_at_already()) {
-        GTEST_SKIP();
-    }
+TEST_F(WarmStart, exit_statuses_are_the_commands) {
     EXPECT_EQ(shell("exit 0").status, 0);
     EXPECT_EQ(shell("exit 7").status, 7);
     EXPECT_EQ(shell("kill -9 $$").status, 128 + SIGKILL);
     EXPECT_EQ(run({"/no/such/program"}).status, 127);
 }
 
-TEST_P(WarmStart, options_of_a_command_reach_it) {
-    if (looked_at_already()) {
-        GTEST_SKIP();
-    }
+TEST_F(WarmStart, options_of_a_command_reach_it) {
     const Completed done = run({"sh", "-c", "id -u; pwd; echo $WORD"},
                                {"-u", "root", "-w", "/tmp", "-e", "WORD=given"});
     EXPECT_EQ(done.out, "0\n/tmp\ngiven\n") << done.err;
 }
 
-TEST_P(WarmStart, stdin_arrives_whole) {
+TEST_P(WarmMemory, stdin_arrives_whole) {
     std::string input;
     for (int i = 0; i < 40'000; ++i) {
         input += std::to_string(i) + "\n";
@@ -108,10 +109,7 @@ TEST_P(WarmStart, stdin_arrives_whole) {
     EXPECT_TRUE(done.out == input) << done.out.size() << " bytes of " << input.size();
 }
 
-TEST_P(WarmStart, terminal_is_one) {
-    if (looked_at_already()) {
-        GTEST_SKIP();
-    }
+TEST_F(WarmStart, terminal_is_one) {
     Running shell(from("tiny", {"sh"}, {"-t", "-e", "PS1=ready> "}), Running::Streams::kTerminal);
     ASSERT_TRUE(shell.wait_for("ready> ")) << shell.output();
     shell.type("stty size\r");
@@ -120,11 +118,11 @@ TEST_P(WarmStart, terminal_is_one) {
     EXPECT_EQ(shell.wait(), 5) << shell.output();
 }
 
-TEST_P(WarmStart, file_of_the_warming_is_there) {
+TEST_P(WarmMemory, file_of_the_warming_is_there) {
     EXPECT_EQ(shell("cat $HOME/file").out, "from-the-template\n");
 }
 
-TEST_P(WarmStart, what_one_writes_neither_the_template_nor_the_next_one_has) {
+TEST_P(WarmMemory, what_one_writes_neither_the_template_nor_the_next_one_has) {
     const std::string disk = digest_of_file(templates_->file("tiny", "disk.raw"));
     const std::string memory = digest_of_file(templates_->file("tiny", "memory.raw"));
     const Completed writer = shell(
@@ -140,7 +138,7 @@ TEST_P(WarmStart, what_one_writes_neither_the_template_nor_the_next_one_has) {
     EXPECT_EQ(verified.status, 0) << verified.err;
 }
 
-TEST_P(WarmStart, process_of_the_warming_lives_on_with_its_memory) {
+TEST_P(WarmMemory, process_of_the_warming_lives_on_with_its_memory) {
     for (int copy = 0; copy < 2; ++copy) {
         // Its second turn in each copy: copies do not see one another's.
         const Completed done = shell(
@@ -150,7 +148,7 @@ TEST_P(WarmStart, process_of_the_warming_lives_on_with_its_memory) {
     }
 }
 
-TEST_P(WarmStart, three_at_once_are_three) {
+TEST_P(WarmMemory, three_at_once_are_three) {
     std::vector<std::unique_ptr<Running>> all;
     for (const char* name : {"one", "two", "three"}) {
         all.push_back(std::make_unique<Running>(
@@ -171,10 +169,7 @@ TEST_P(WarmStart, three_at_once_are_three) {
     }
 }
 
-TEST_P(WarmStart, sandbox_outlives_replacement_and_removal_of_its_template) {
-    if (looked_at_already()) {
-        GTEST_SKIP();
-    }
+TEST_F(WarmStart, sandbox_outlives_replacement_and_removal_of_its_template) {
     templates_->create("short-lived", {"--quiet", "--image", "tiny", "-m", "64M", "--disk", "64M",
                                        "--warm", "echo first > $HOME/file"});
     Running running(from("short-lived",
@@ -199,20 +194,14 @@ TEST_P(WarmStart, sandbox_outlives_replacement_and_removal_of_its_template) {
         << gone.err;
 }
 
-TEST_P(WarmStart, list_shows_it) {
-    if (looked_at_already()) {
-        GTEST_SKIP();
-    }
+TEST_F(WarmStart, list_shows_it) {
     const Completed list = templates_->call({"template", "ls"});
     EXPECT_EQ(list.status, 0) << list.err;
     EXPECT_TRUE(list.out.starts_with("tiny ")) << list.out;
     EXPECT_NE(list.out.find("128 MiB"), std::string::npos) << list.out;
 }
 
-TEST_P(WarmStart, warming_that_fails_makes_no_template) {
-    if (looked_at_already()) {
-        GTEST_SKIP();
-    }
+TEST_F(WarmStart, warming_that_fails_makes_no_template) {
     const Completed done = templates_->call({"template", "create", "bad", "--quiet", "--image",
                                              "tiny", "-m", "64M", "--warm", "exit 3"});
     EXPECT_EQ(done.status, 125) << done.err;
@@ -225,7 +214,7 @@ TEST_P(WarmStart, warming_that_fails_makes_no_template) {
     }
 }
 
-TEST_P(WarmStart, report_says_how_it_got_its_memory) {
+TEST_P(WarmMemory, report_says_how_it_got_its_memory) {
     const Completed done = run({"true"}, {"--json"});
     EXPECT_EQ(done.status, 0) << done.err;
     EXPECT_NE(done.err.find(std::string("\"memory_backend\":\"") + GetParam() + "\""),
@@ -233,7 +222,7 @@ TEST_P(WarmStart, report_says_how_it_got_its_memory) {
         << done.err;
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, WarmStart, testing::Values("file", "userfaultfd"),
+INSTANTIATE_TEST_SUITE_P(Backends, WarmMemory, testing::Values("file", "userfaultfd"),
                          [](const auto& test) { return std::string(test.param); });
 
 // A template that is stored compressed is served page by page without being asked.

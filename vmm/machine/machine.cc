@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <x86intrin.h>
 
 #include <chrono>
@@ -239,10 +238,7 @@ proto::Statistics Machine::statistics() {
     }
     statistics.set_exits_io(port_exits);
     statistics.set_exits_mmio(register_exits);
-    struct stat file {};
-    if (::fstat(memory_->fd(), &file) == 0) {
-        statistics.set_memory_bytes(static_cast<uint64_t>(file.st_blocks) * 512);
-    }
+    statistics.set_memory_bytes(sys::bytes_on_disk(memory_->fd(), "guest memory").value_or(0));
     const std::scoped_lock hold(lock_);
     statistics.set_unknown_accesses(ports_.unknown_accesses() + registers_.unknown_accesses());
     if (devices_ != nullptr) {

@@ -1,5 +1,10 @@
 // What a client hears of commands that cannot be started.
+#include "exec/child.h"
+
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -136,6 +141,34 @@ TEST_F(RefusalTest, walls_that_do_not_stand_refuse_the_command) {
     EXPECT_EQ(refused(run)->reason, proto::ExecRefused::INTERNAL);
     EXPECT_EQ(refused(run)->message, "start '/bin/sh': seccomp: Operation not permitted");
     EXPECT_EQ(run.out, "");
+}
+
+// As one of the command's own user may do to it.
+class StoppingWalls final : public Enclosure {
+  public:
+    const char* enter() noexcept override {
+        ::kill(::getpid(), SIGSTOP);
+        return nullptr;
+    }
+};
+
+TEST(ChildWatchTest, child_that_is_stopped_before_it_executes_is_ended) {
+    const auto account = PlainLauncher().account("").value();
+    const Command command = make_command(start_of({"/bin/true"}), account).value();
+    StoppingWalls walls;
+    const OwnFd nothing = sys::open("/dev/null", O_RDWR).value();
+    const auto child = start_child({.command = command,
+                                    .enclosure = walls,
+                                    .stdio = {nothing.get(), nothing.get(), nothing.get()},
+                                    .patience = std::chrono::milliseconds(100)});
+    ASSERT_TRUE(child) << child.error().message;
+    siginfo_t ended{};
+    ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child->pid), &ended, WEXITED), 0);
+    EXPECT_EQ(ended.si_code, CLD_KILLED);
+    EXPECT_EQ(ended.si_status, SIGKILL);
+    StartReport report;
+    EXPECT_EQ(report.read(child->report.get(), command), StartReport::State::kRefused);
+    EXPECT_EQ(report.refusal().message, "start '/bin/true': killed before it was executed");
 }
 
 }  // namespace

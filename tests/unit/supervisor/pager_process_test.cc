@@ -41,9 +41,8 @@ class PagerProcessTest : public testing::Test {
     }
 
     void SetUp() override {
-        if (const auto device = open_userfaultfd_device(); !device) {
-            GTEST_SKIP() << device.error().message;
-        }
+        const auto device = open_userfaultfd_device();
+        ASSERT_TRUE(device) << device.error().message;
     }
 
     void write(uint64_t at, std::string_view text) const {
