@@ -48,7 +48,7 @@ Status Sandbox::claim(const GuestIdentity& identity, const proto::ControlRequest
     }
     timeline_.requested = monotonic_ns();
     proto::VmmCommand command;
-    command.mutable_run();
+    command.mutable_run()->set_stood_still_tsc(timeline_.stand_still());
     timeline_.handed = monotonic_ns();
     ANCHORHOLD_TRY(vmm_->send(command));
     state_ = State::kReady;

@@ -1,6 +1,8 @@
 // Guest TSC to host time.
 #include "supervisor/timeline.h"
 
+#include <x86intrin.h>
+
 #include <ctime>
 
 namespace anchorhold::supervisor {
@@ -41,6 +43,18 @@ void Timeline::take(const proto::Restored& times) {
     host_tsc_at = times.clock_ns();
     guest_tsc_offset = times.guest_tsc_offset();
     tsc_khz = times.tsc_khz();
+}
+
+uint64_t Timeline::stand_still() {
+    if (tsc_khz == 0) {
+        return 0;
+    }
+    const uint64_t now = __rdtsc();
+    const uint64_t ticks = now - host_tsc;
+    host_tsc = now;
+    host_tsc_at = monotonic_ns();
+    guest_tsc_offset -= ticks;
+    return ticks;
 }
 
 uint64_t Timeline::from_guest_tsc(uint64_t guest_tsc) const {

@@ -39,6 +39,9 @@ struct Timeline {
     void take(const proto::Started& started);
     void take(const proto::Prepared& prepared);
     void take(const proto::Restored& restored);
+    // The guest has stood still since the moment that relates the two, and goes on now: by how many
+    // ticks its TSC is to be set back. From here on it relates the TSC that was. 0: unknown.
+    uint64_t stand_still();
     // A guest TSC value as host time; 0 when the relation is unknown or it lies before
     // the moment that relates the two.
     [[nodiscard]] uint64_t from_guest_tsc(uint64_t guest_tsc) const;

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <set>
@@ -69,6 +72,14 @@ class ServiceTest : public testing::Test {
     }
     void make_template() {
         out({"template", "create", "t", "--quiet", "--memory", "128M", "--warm", "printf x"});
+    }
+    // It fills in the background: each look is a deadline's worth of one.
+    void wait_for_pool(const std::string& filled) {
+        std::string pools;
+        for (int looks = 0; looks < 200 && pools.find(filled) == std::string::npos; ++looks) {
+            pools = out({"pool", "ls"});
+        }
+        EXPECT_NE(pools.find(filled), std::string::npos) << pools;
     }
     [[nodiscard]] std::vector<std::string> environment() const {
         return {"XDG_STATE_HOME=" + folder_, "XDG_RUNTIME_DIR=" + folder_};
@@ -209,16 +220,40 @@ TEST_F(ServiceTest, pool_serves_parked_guests_and_falls_back_when_it_is_empty) {
     EXPECT_EQ(before.status, 0) << before.err;
     EXPECT_NE(before.err.find("\"start\":\"restore\""), std::string::npos) << before.err;
     out({"pool", "set", "t", "--parked", "1", "--shells", "1"});
-    // It fills in the background: each look is a deadline's worth of one.
-    std::string pools;
-    for (int looks = 0; looks < 200 && pools.find("1/1       1/1") == std::string::npos; ++looks) {
-        pools = out({"pool", "ls"});
-    }
-    EXPECT_NE(pools.find("1/1       1/1"), std::string::npos) << pools;
+    wait_for_pool("1/1       1/1");
     const Completed parked = call({"run", "--json", "--from", "t", "--", "printf", "x"});
     EXPECT_EQ(parked.out, "x");
     EXPECT_NE(parked.err.find("\"start\":\"parked\""), std::string::npos) << parked.err;
     out({"pool", "set", "t", "--parked", "0", "--shells", "0"});
+}
+
+// Seconds that leap are paid for by the command that comes first; hours would wake every watchdog.
+TEST_F(ServiceTest, time_does_not_pass_for_a_parked_guest_and_its_wall_clock_is_right) {
+    using Clock = std::chrono::steady_clock;
+    make_template();
+    const auto clocks = [this](Clock::duration& took) {
+        const auto began = Clock::now();
+        const std::string text =
+            out({"run", "--from", "t", "--", "sh", "-c", "cat /proc/uptime; date +%s"});
+        took = Clock::now() - began;
+        double uptime = 0;
+        long long wall = 0;
+        EXPECT_EQ(std::sscanf(text.c_str(), "%lf %*f\n%lld", &uptime, &wall), 2) << text;
+        EXPECT_NEAR(static_cast<double>(wall), static_cast<double>(::time(nullptr)),
+                    std::chrono::duration<double>(took).count() + 2);
+        return std::chrono::duration<double>(uptime);
+    };
+    Clock::duration restored_took{};
+    const auto restored = clocks(restored_took);
+    out({"pool", "set", "t", "--parked", "1"});
+    wait_for_pool("1/1");
+    const auto stands_since = Clock::now();
+    while (Clock::now() - stands_since < restored_took + std::chrono::seconds(4)) {
+        EXPECT_NE(out({"pool", "ls"}).find("1/1"), std::string::npos);
+    }
+    Clock::duration took{};
+    EXPECT_LT(clocks(took), restored + took);
+    EXPECT_LT(took, std::chrono::seconds(4)) << "too slow a host to tell";
 }
 
 // Its pager is kept with it: memory that nobody has touched yet is there after the service's death.
@@ -243,10 +278,7 @@ TEST_F(ServiceTest, guest_of_a_compressed_template_outlives_the_supervisor) {
 TEST_F(ServiceTest, parked_guest_of_a_compressed_template_is_claimed) {
     out({"template", "create", "t", "--quiet", "--compress", "--memory", "128M"});
     out({"pool", "set", "t", "--parked", "1"});
-    std::string pools;
-    for (int looks = 0; looks < 200 && pools.find("1/1") == std::string::npos; ++looks) {
-        pools = out({"pool", "ls"});
-    }
+    wait_for_pool("1/1");
     const Completed mapped = call({"create", "ash", "--from", "t", "--memory-backend", "file"});
     EXPECT_NE(mapped.err.find("anchorhold template expand"), std::string::npos) << mapped.err;
     const Completed parked = call({"run", "--json", "--from", "t", "--", "printf", "x"});

@@ -135,7 +135,7 @@ void Session::obey(proto::VmmCommand command, std::vector<OwnFd> fds) {
             pause();
             break;
         case proto::VmmCommand::kRun:
-            go_on();
+            go_on(command.run());
             break;
         case proto::VmmCommand::kSnapshot:
             snapshot(command.snapshot(), std::move(fds));
@@ -188,10 +188,10 @@ void Session::pause() {
     });
 }
 
-void Session::go_on() {
+void Session::go_on(const proto::Run& request) {
     proto::VmmEvent event;
     event.mutable_running()->set_run_ns(nanoseconds(steady_clock().now()));
-    if (const Status running = machine_->run(); !running) {
+    if (const Status running = machine_->run(request.stood_still_tsc()); !running) {
         end_ = {MachineEnd::Reason::kFailed, running.error().message};
         loop_->stop();
         return;

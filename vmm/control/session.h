@@ -35,7 +35,7 @@ class Session {
     void connect(const proto::Connect& request, std::vector<OwnFd> fds);
     void restore(const proto::Restore& request, std::vector<OwnFd> fds);
     void pause();
-    void go_on();
+    void go_on(const proto::Run& request);
     void shed_soon();
     void snapshot(const proto::Snapshot& request, std::vector<OwnFd> fds);
     void record_working_set(const proto::RecordWorkingSet& request, std::vector<OwnFd> fds);

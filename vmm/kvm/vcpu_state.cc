@@ -156,4 +156,16 @@ Status restore_state(const Vcpu& vcpu, const VcpuState& state, const VcpuStateLi
     return {};
 }
 
+Status set_back_tsc(const Vcpu& vcpu, uint64_t ticks, uint64_t deadline) {
+    const uint64_t offset = ANCHORHOLD_TRY(vcpu.tsc_offset());
+    ANCHORHOLD_TRY(vcpu.set_tsc_offset(offset - ticks));
+    const kvm_msr_entry timer = {.index = kMsrTscDeadline, .reserved = 0, .data = deadline};
+    return deadline == 0 ? Status() : write_msrs(vcpu.fd(), {&timer, 1});
+}
+
+uint64_t tsc_deadline(const VcpuState& state) {
+    const auto found = std::ranges::find(state.msrs, kMsrTscDeadline, &kvm_msr_entry::index);
+    return found == state.msrs.end() ? 0 : found->data;
+}
+
 }  // namespace anchorhold::vmm::kvm

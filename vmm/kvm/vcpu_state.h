@@ -46,4 +46,10 @@ struct VcpuStateLimits {
 [[nodiscard]] Status restore_state(const Vcpu& vcpu, const VcpuState& state,
                                    const VcpuStateLimits& limits);
 
+// Takes `ticks` from the TSC of a vCPU that was restored and has not run, and sets its timer to
+// `deadline` anew: what it did meanwhile went by the TSC before.
+[[nodiscard]] Status set_back_tsc(const Vcpu& vcpu, uint64_t ticks, uint64_t deadline);
+// The deadline of a state's timer (IA32_TSC_DEADLINE); 0: it has none.
+[[nodiscard]] uint64_t tsc_deadline(const VcpuState& state);
+
 }  // namespace anchorhold::vmm::kvm

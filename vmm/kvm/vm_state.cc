@@ -20,10 +20,14 @@ Result<VmState> save_state(const Vm& vm) {
     return state;
 }
 
-Status restore_state(const Vm& vm, const VmState& state) {
+Status set_clock(const Vm& vm, uint64_t nanoseconds) {
     kvm_clock_data clock{};
-    clock.clock = state.clock.clock;  // without flags: time away did not pass for the guest
-    ANCHORHOLD_TRY(command(vm.fd(), KVM_SET_CLOCK, "KVM_SET_CLOCK", &clock));
+    clock.clock = nanoseconds;  // without flags: time away did not pass for the guest
+    return command(vm.fd(), KVM_SET_CLOCK, "KVM_SET_CLOCK", &clock);
+}
+
+Status restore_state(const Vm& vm, const VmState& state) {
+    ANCHORHOLD_TRY(set_clock(vm, state.clock.clock));
     for (size_t i = 0; i < state.chips.size(); ++i) {
         kvm_irqchip chip = state.chips[i];
         chip.chip_id = kChips[i];

@@ -20,5 +20,7 @@ struct VmState {
 [[nodiscard]] Result<VmState> save_state(const Vm& vm);
 // After the vCPUs' states and before the devices'. The guest's clock goes on from where it stood.
 [[nodiscard]] Status restore_state(const Vm& vm, const VmState& state);
+// KVM's clock of the guest goes on from `nanoseconds`. No vCPU runs.
+[[nodiscard]] Status set_clock(const Vm& vm, uint64_t nanoseconds);
 
 }  // namespace anchorhold::vmm::kvm

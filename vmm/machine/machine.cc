@@ -142,11 +142,18 @@ Status Machine::start(proto::Started& times) {
     return start_vcpus();
 }
 
-Status Machine::run() {
-    return running_ ? Status() : start_vcpus();
+Status Machine::run(uint64_t stood_still_tsc) {
+    if (running_) {
+        return {};
+    }
+    if (stood_still_tsc != 0) {
+        ANCHORHOLD_TRY(set_back_clocks(stood_still_tsc));
+    }
+    return start_vcpus();
 }
 
 Status Machine::start_vcpus() {
+    stopped_clocks_.reset();
     for (const auto& vcpu : vcpus_) {
         ANCHORHOLD_TRY(vcpu->start());
     }

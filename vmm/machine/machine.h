@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/result.h"
 #include "memory/guest_memory.h"
 #include "proto/vmm_control.pb.h"
+#include "snapshot/page_copier.h"
 #include "snapshot/working_set.h"
 #include "vmm/control/configuration.h"
 #include "vmm/devices/bus.h"
@@ -69,8 +71,9 @@ class Machine {
     // Starts the vCPUs; completes `times`.
     Status start(proto::Started& times);
     Status start(proto::Restored& times);
-    // Lets a paused machine go on.
-    Status run();
+    // Lets a paused machine go on. One that has not run since it was restored goes on with its
+    // clocks where they stood; `stood_still_tsc` ticks of the host's TSC have passed.
+    Status run(uint64_t stood_still_tsc);
     [[nodiscard]] bool running() const { return running_; }
 
     // Ends the vCPU threads after whole instructions, waits for the disks, then calls `on_paused`,
@@ -105,6 +108,7 @@ class Machine {
     Result<MachineState> save_state();
     Status load_boot_data(BootConfiguration& configuration);
     void add_ports();
+    Status set_back_clocks(uint64_t ticks);
     Status start_vcpus();
     void stop_vcpus();
     void wait_for_disks(std::function<void()> then);
@@ -125,10 +129,17 @@ class Machine {
     std::unique_ptr<kvm::System> system_;
     std::unique_ptr<kvm::Vm> vm_;
     std::vector<DeviceWires> wires_;  // until the devices take them
+    snapshot::PageCopier page_copier_;
     OwnFd pagemap_;  // of this process; opened before nothing can be opened any more
     std::unique_ptr<DeviceSet> devices_;
     VcpuEnvironment vcpu_environment_;
     std::vector<std::unique_ptr<VcpuThread>> vcpus_;
+    // What clocks and timers were restored to; empty once they have gone on.
+    struct StoppedClocks {
+        uint64_t clock_ns = 0;
+        std::vector<uint64_t> deadlines;
+    };
+    std::optional<StoppedClocks> stopped_clocks_;
     EventLoop::TimerId disk_wait_ = 0;
 };
 

@@ -2,10 +2,8 @@
 // before processors (they may raise interrupts) before the VM's clock; on the way in the other way
 // round, devices last.
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <x86intrin.h>
 
-#include <algorithm>
 #include <mutex>
 #include <utility>
 
@@ -25,21 +23,6 @@
 
 namespace anchorhold::vmm {
 namespace {
-
-// Makes the pages this process's own. Advice: a host without it (before 5.14) copies them at the
-// guest's first writes.
-uint64_t own_pages(std::span<std::byte> memory, std::span<const snapshot::PageRange> ranges) {
-    constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, which glibc's headers may lack
-    uint64_t pages = 0;
-    for (const snapshot::PageRange& range : ranges) {
-        const auto bytes =
-            memory.subspan(range.first * memory::kPageSize, range.count * memory::kPageSize);
-        if (::madvise(bytes.data(), bytes.size(), kPopulateWrite) == 0) {
-            pages += range.count;
-        }
-    }
-    return pages;
-}
 
 Status check_fits(const MachineState& state, uint64_t memory_bytes, size_t processors,
                   std::span<const kvm_cpuid_entry2> supported) {
@@ -70,7 +53,10 @@ Status Machine::restore(RestoreConfiguration configuration, proto::Restored& tim
     ANCHORHOLD_TRY(named("memory", back_memory(configuration)));
     times.set_mapped_ns(now_ns());
     const auto set = ANCHORHOLD_TRY(named("working set", read_working_set(configuration)));
-    times.set_populated_written_pages(own_pages(memory_->bytes(), set.written));
+    if (paged_ == nullptr) {
+        times.set_populated_written_pages(
+            page_copier_.make_own(memory_->bytes(), memory_->fd(), set.written));
+    }
     times.set_populated_ns(now_ns());
     ANCHORHOLD_TRY(attach(std::move(configuration.attachments)));
     ANCHORHOLD_TRY(restore_state(state));
@@ -141,6 +127,10 @@ Status Machine::restore_state(const MachineState& state) {
                              kvm::restore_state(vcpus_[i]->vcpu(), state.processors[i], limits)));
     }
     ANCHORHOLD_TRY(named("KVM", kvm::restore_state(*vm_, state.vm)));
+    stopped_clocks_ = StoppedClocks{state.vm.clock.clock, {}};
+    for (const kvm::VcpuState& processor : state.processors) {
+        stopped_clocks_->deadlines.push_back(kvm::tsc_deadline(processor));
+    }
     {
         const std::scoped_lock hold(lock_);
         ANCHORHOLD_TRY(named("devices", devices_->restore(state.devices)));
@@ -148,6 +138,20 @@ Status Machine::restore_state(const MachineState& state) {
     }
     devices_->process_queues();
     return {};
+}
+
+// A guest whose clock leaps by seconds has its timers to run and its watchdogs to calm before
+// anything else.
+Status Machine::set_back_clocks(uint64_t ticks) {
+    if (!stopped_clocks_) {
+        return fail("only a machine that has not run since it was restored has stood still");
+    }
+    for (size_t i = 0; i < vcpus_.size(); ++i) {
+        ANCHORHOLD_TRY(named(
+            "processor " + std::to_string(i),
+            kvm::set_back_tsc(vcpus_[i]->vcpu(), ticks, stopped_clocks_->deadlines[i])));
+    }
+    return named("KVM", kvm::set_clock(*vm_, stopped_clocks_->clock_ns));
 }
 
 Status Machine::start(proto::Restored& times) {

@@ -45,6 +45,20 @@ TEST(Timeline, guest_tsc_without_meaning_is_zero) {
     EXPECT_EQ(timeline.from_guest_tsc(999), 0U) << "before the guest's first instruction";
 }
 
+TEST(Timeline, guest_that_stood_still_goes_on_where_it_was) {
+    Timeline timeline = related(kSecond, 1000, 500, 1'000'000);
+    const uint64_t before = monotonic_ns();
+    const uint64_t ticks = timeline.stand_still();
+    EXPECT_EQ(timeline.host_tsc, 1000 + ticks);
+    EXPECT_EQ(timeline.host_tsc + timeline.guest_tsc_offset, 1500U) << "no tick passed for it";
+    EXPECT_GE(timeline.host_tsc_at, before);
+    EXPECT_EQ(timeline.from_guest_tsc(1501), timeline.host_tsc_at + 1);
+
+    Timeline unknown;
+    EXPECT_EQ(unknown.stand_still(), 0U) << "the VMM has said nothing yet";
+    EXPECT_EQ(unknown.guest_tsc_offset, 0U);
+}
+
 TEST(Timeline, started_fills_the_vmms_moments_and_no_others) {
     proto::Started started;
     started.set_main_ns(1);
