@@ -23,7 +23,7 @@ class Member {
     Member(EventLoop& loop, std::unique_ptr<Variant> variant, const proto::ExecStart& command)
         : loop_(loop), variant_(std::move(variant)), command_(command) {}
 
-    Status prepare() { return variant_->prepare(); }
+    Status prepare(Duration patience) { return variant_->prepare(patience); }
 
     void start() {
         const Status started = variant_->start(
@@ -96,7 +96,7 @@ using Members = std::vector<std::unique_ptr<Member>>;
 
 Result<std::unique_ptr<Member>> add_member(EventLoop& loop, const CrowdRequest& request) {
     auto member = std::make_unique<Member>(loop, request.make(), request.command);
-    ANCHORHOLD_TRY(member->prepare());
+    ANCHORHOLD_TRY(member->prepare(kPatience));
     return member;
 }
 

@@ -78,7 +78,7 @@ MemoryShare share_of_one_more(const IdleCrowd& smaller, const IdleCrowd& larger)
 }
 
 std::vector<std::string> rush_svgs(const Report& report) {
-    const std::string_view unit = report.environment.clock == "virtual" ? "virtual ms" : "ms";
+    const std::string_view unit = report.environment.clock == kVirtualClock ? "virtual ms" : "ms";
     std::vector<std::string> pictures;
     for (const StartKind kind :
          {StartKind::kCold, StartKind::kRestored, StartKind::kShell, StartKind::kParked}) {

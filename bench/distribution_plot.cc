@@ -113,7 +113,7 @@ std::string bar(const VariantResult& variant, const plot::Scale& scale, double y
 }  // namespace
 
 std::string distribution_svg(const Report& report) {
-    const std::string_view unit = report.environment.clock == "virtual" ? "virtual ms" : "ms";
+    const std::string_view unit = report.environment.clock == kVirtualClock ? "virtual ms" : "ms";
     const Phase phase = compared(report);
     std::vector<plot::Series> series;
     for (const VariantResult& variant : report.variants) {

@@ -3,11 +3,15 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace anchorhold::bench {
 
+// One instruction is a nanosecond.
+constexpr std::string_view kVirtualClock = "virtual";
+
 struct Environment {
-    std::string clock = "host";  // "virtual": one instruction is a nanosecond
+    std::string clock = "host";  // or kVirtualClock
     std::string version;         // of Anchorhold
     std::string kernel;          // of the host: release
     std::string cpu;             // the host's model, as it calls itself

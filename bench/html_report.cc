@@ -21,7 +21,7 @@ constexpr double kMillisecond = 1e6;
 constexpr double kMebibyte = 1024.0 * 1024.0;
 
 std::string_view unit_of(const Report& report) {
-    return report.environment.clock == "virtual" ? "virtual ms" : "ms";
+    return report.environment.clock == kVirtualClock ? "virtual ms" : "ms";
 }
 
 std::string milliseconds(uint64_t nanoseconds) {
@@ -58,7 +58,7 @@ std::string surroundings(const Report& report) {
         {"command", joined(work.command)},
         {"host", fmt::format("{}, {} processors, Linux {}", at.cpu, at.processors, at.kernel)},
         {"KVM", at.kvm},
-        {"clock", at.clock == "virtual" ? "virtual: one instruction is one nanosecond" : at.clock},
+        {"clock", at.clock == kVirtualClock ? "virtual: one instruction is one nanosecond" : at.clock},
         {"host's tick",
          fmt::format("{} ms; starts begin at phases of it {}",
                      static_cast<double>(at.tick_ns) / kMillisecond, work.tick_phases)},

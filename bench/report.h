@@ -32,6 +32,7 @@ struct Work {
 struct VariantResult {
     VariantDescription description;
     std::vector<Start> starts;
+    uint32_t late = 0;  // that ran out of patience and were begun again; not among them
 };
 
 struct Report {

@@ -62,7 +62,8 @@ Json variant_json(const VariantResult& variant) {
             {"command_line", variant.description.command_line},
             {"configuration", variant.description.configuration},
             {"summary", summary},
-            {"starts", starts}};
+            {"starts", starts},
+            {"late", variant.late}};
 }
 
 // Throws as nlohmann's accessors do.
@@ -84,6 +85,7 @@ VariantResult variant_from(const Json& json) {
     for (const Json& start : json.at("starts")) {
         variant.starts.push_back(start_from(start));
     }
+    variant.late = json.value("late", 0U);
     return variant;
 }
 

@@ -1,6 +1,7 @@
 // The sandbox of one start is dropped when the next is prepared.
 #include "bench/restored_variant.h"
 
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -11,7 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kPatience = 60s;
 // Whoever waits in a pool has waited for longer than this: it has dropped its start-up code.
 constexpr Duration kSettled = 300ms;
 
@@ -28,19 +28,21 @@ RestoredVariant::RestoredVariant(EventLoop& loop, const supervisor::Installation
     description_.start = kind;
 }
 
-Status RestoredVariant::wait_until(const std::function<bool()>& done) {
+Status RestoredVariant::wait_until(Duration patience, const std::function<bool()>& done) {
     bool late = false;
-    const auto deadline = loop_.add_timer(kPatience, [&late] { late = true; });
+    const auto deadline = loop_.add_timer(patience, [&late] { late = true; });
     Status turned;
     while (turned && !late && !gone_ && !done()) {
         turned = loop_.run_once(Duration::max());
     }
     loop_.cancel_timer(deadline);
     ANCHORHOLD_TRY(turned);
-    return late || gone_ ? Status(fail("what was prepared did not become ready")) : Status();
+    return late || gone_
+               ? Status(fail("what was prepared did not become ready", late ? ETIMEDOUT : 0))
+               : Status();
 }
 
-Status RestoredVariant::prepare() {
+Status RestoredVariant::prepare(Duration patience) {
     sandbox_.reset();
     shell_.reset();
     parked_ = gone_ = false;
@@ -50,11 +52,11 @@ Status RestoredVariant::prepare() {
                 loop_, installation_, from_.files.shape,
                 {.on_prepared = nullptr, .on_end = [this](const std::string&) { gone_ = true; }}));
             ANCHORHOLD_TRY(shell_->prepare_disk(from_.files));
-            ANCHORHOLD_TRY(wait_until([this] { return shell_->prepared(); }));
+            ANCHORHOLD_TRY(wait_until(patience, [this] { return shell_->prepared(); }));
             break;
         case StartKind::kParked:
             ANCHORHOLD_TRY(restore(supervisor::RestoreRequest::Start::kPark, {}));
-            ANCHORHOLD_TRY(wait_until([this] { return parked_; }));
+            ANCHORHOLD_TRY(wait_until(patience, [this] { return parked_; }));
             break;
         case StartKind::kCold:
         case StartKind::kRestored:
@@ -62,7 +64,7 @@ Status RestoredVariant::prepare() {
     }
     bool settled = false;
     const auto timer = loop_.add_timer(kSettled, [&settled] { settled = true; });
-    const Status waited = wait_until([&settled] { return settled; });
+    const Status waited = wait_until(patience, [&settled] { return settled; });
     loop_.cancel_timer(timer);
     return waited;
 }

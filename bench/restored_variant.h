@@ -26,7 +26,7 @@ class RestoredVariant final : public Variant {
                     std::optional<supervisor::MemoryBackend> memory, std::string version);
 
     [[nodiscard]] const VariantDescription& description() const override { return description_; }
-    Status prepare() override;
+    Status prepare(Duration patience) override;
     Status start(Handlers handlers) override;
     Result<OwnFd> open_exec_stream() override { return sandbox_->open_exec_stream(); }
     void note_exec(uint64_t guest_tsc) override { sandbox_->note_exec(guest_tsc); }
@@ -39,7 +39,7 @@ class RestoredVariant final : public Variant {
   private:
     void is_ready(supervisor::RestoreRequest::Start how);
     Status restore(supervisor::RestoreRequest::Start how, supervisor::GuestIdentity identity);
-    Status wait_until(const std::function<bool()>& done);
+    Status wait_until(Duration patience, const std::function<bool()>& done);
 
     EventLoop& loop_;
     const supervisor::Installation& installation_;

@@ -13,7 +13,7 @@ SandboxVariant::SandboxVariant(EventLoop& loop, const supervisor::Installation& 
     description_.command_line = {installation_.vmm};
 }
 
-Status SandboxVariant::prepare() {
+Status SandboxVariant::prepare(Duration /*patience*/) {
     sandbox_.reset();
     return {};
 }

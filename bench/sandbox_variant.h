@@ -18,7 +18,7 @@ class SandboxVariant final : public Variant {
                    supervisor::SandboxSpec spec, std::string version);
 
     [[nodiscard]] const VariantDescription& description() const override { return description_; }
-    Status prepare() override;
+    Status prepare(Duration patience) override;
     Status start(Handlers handlers) override;
     Result<OwnFd> open_exec_stream() override { return sandbox_->open_exec_stream(); }
     void note_exec(uint64_t guest_tsc) override { sandbox_->note_exec(guest_tsc); }

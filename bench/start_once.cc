@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -17,15 +18,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kPatience = 180s;
 // From the end of the command until the VMM counts as idle: ours drops its start-up code a quarter
 // of a second after the start.
 constexpr Duration kUntilIdle = 300ms;
 
 class OneStart {
   public:
-    OneStart(EventLoop& loop, Variant& variant, const proto::ExecStart& command)
-        : loop_(loop), variant_(variant), command_(command) {}
+    OneStart(EventLoop& loop, Variant& variant, const proto::ExecStart& command, Duration patience)
+        : loop_(loop), variant_(variant), command_(command), patience_(patience) {}
     ~OneStart() {
         loop_.cancel_timer(deadline_);
         loop_.cancel_timer(idle_);
@@ -37,13 +37,16 @@ class OneStart {
         before_ = read_counters("/", variant_.vmm_pid());
         ANCHORHOLD_TRY(variant_.start(
             {[this] { run_command(); }, [this](const std::string& error) { ended(error); }}));
-        deadline_ =
-            loop_.add_timer(kPatience, [this] { end_with("it took longer than three minutes"); });
+        deadline_ = loop_.add_timer(patience_, [this] {
+            late_ = true;
+            end_with(fmt::format("it took longer than {} ms", patience_ / 1ms));
+        });
         while (!gone_) {
             ANCHORHOLD_TRY(loop_.run_once(Duration::max()));
         }
         if (error_) {
-            return fail(fmt::format("{}: {}", variant_.description().name, *error_));
+            return fail(fmt::format("{}: {}", variant_.description().name, *error_),
+                        late_ ? ETIMEDOUT : 0);
         }
         return start_;
     }
@@ -70,6 +73,7 @@ class OneStart {
     }
 
     void command_ended(const exec::Outcome& outcome) {
+        loop_.cancel_timer(std::exchange(deadline_, 0));
         if (const auto* lost = std::get_if<exec::Lost>(&outcome)) {
             end_with("the command's stream was lost: " + log::escaped(lost->message));
         } else if (const auto* refused = std::get_if<exec::Refused>(&outcome)) {
@@ -112,6 +116,7 @@ class OneStart {
     EventLoop& loop_;
     Variant& variant_;
     const proto::ExecStart& command_;
+    Duration patience_;
     std::unique_ptr<exec::ExecClient> client_;
     EventLoop::TimerId deadline_ = 0;
     EventLoop::TimerId idle_ = 0;
@@ -119,13 +124,15 @@ class OneStart {
     Counters before_;
     std::optional<std::string> error_;
     bool answered_ = false;
+    bool late_ = false;
     bool gone_ = false;
 };
 
 }  // namespace
 
-Result<Start> start_once(EventLoop& loop, Variant& variant, const proto::ExecStart& command) {
-    return OneStart(loop, variant, command).run();
+Result<Start> start_once(EventLoop& loop, Variant& variant, const proto::ExecStart& command,
+                         Duration patience) {
+    return OneStart(loop, variant, command, patience).run();
 }
 
 }  // namespace anchorhold::bench

@@ -19,8 +19,8 @@ struct Start {
 };
 
 // After variant.prepare(). Runs the loop until the VM is gone. An error when the command printed
-// nothing, did not run or was lost, and when the whole takes longer than three minutes.
+// nothing, did not run or was lost; ETIMEDOUT when its end takes longer than `patience`.
 [[nodiscard]] Result<Start> start_once(EventLoop& loop, Variant& variant,
-                                       const proto::ExecStart& command);
+                                       const proto::ExecStart& command, Duration patience);
 
 }  // namespace anchorhold::bench

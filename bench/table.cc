@@ -23,7 +23,7 @@ std::string cells(std::string_view title, const Summary& summary, double unit) {
 }
 
 std::string_view milliseconds(const Report& report) {
-    return report.environment.clock == "virtual" ? "virtual ms" : "ms";
+    return report.environment.clock == kVirtualClock ? "virtual ms" : "ms";
 }
 
 std::string heading(const Report& report) {
@@ -70,6 +70,10 @@ std::string variant_table(const Report& report, const VariantResult& variant) {
     }
     if (const auto memory = memory_of(variant)) {
         text += cells(fmt::format("{}, MiB", kMemoryTitle), *memory, kMebibyte);
+    }
+    if (variant.late != 0) {
+        text += fmt::format("  {} of its starts never answered and began again: not counted above\n",
+                            variant.late);
     }
     return text + counter_lines(variant);
 }

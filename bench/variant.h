@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/result.h"
 #include "bench/private_memory.h"
@@ -61,8 +62,9 @@ class Variant {
 
     [[nodiscard]] virtual const VariantDescription& description() const = 0;
 
-    // Makes ready what the next start finds ready, before its clock begins. Runs the event loop.
-    virtual Status prepare() { return {}; }
+    // Makes ready what the next start finds ready, before its clock begins. Runs the event loop, for
+    // `patience` at most: ETIMEDOUT.
+    virtual Status prepare(Duration /*patience*/) { return {}; }
     // Starts one; returns while the guest comes up. After an error nothing runs and no handler is
     // called.
     virtual Status start(Handlers handlers) = 0;

@@ -5,7 +5,9 @@
 #include <sys/random.h>
 #include <x86intrin.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <ctime>
 
 namespace anchorhold::supervisor {
@@ -38,6 +40,17 @@ std::string hex(const uint8_t* bytes, size_t count) {
     return text;
 }
 
+// Of this process's calls.
+uint64_t later_than_all_before(uint64_t wanted) {
+    static std::atomic<uint64_t> last = 0;
+    uint64_t before = last.load(std::memory_order_relaxed);
+    uint64_t given = 0;
+    do {
+        given = std::max(wanted, before + 1);
+    } while (!last.compare_exchange_weak(before, given, std::memory_order_relaxed));
+    return given;
+}
+
 }  // namespace
 
 Result<GuestIdentity> fresh_identity(std::string host_name) {
@@ -50,10 +63,10 @@ Result<GuestIdentity> fresh_identity(std::string host_name) {
     identity.boot_id = fmt::format("{}-{}-{}-{}-{}", hex(uuid, 4), hex(uuid + 4, 2),
                                    hex(uuid + 6, 2), hex(uuid + 8, 2), hex(uuid + 10, 6));
     identity.machine_id = hex(uuid + 16, 16);
-    // Time alone could be set back; with 16 random bits two guests of one nanosecond differ too. It
-    // fits the 20 digits that a guest shows.
-    identity.generation =
-        (now_ns(CLOCK_REALTIME) & ~uint64_t{0xffff}) | (uint64_t{bytes[32]} << 8U) | bytes[33];
+    // Time alone could be set back; with 16 random bits two processes' guests of one moment differ
+    // too. It fits the 20 digits that a guest shows.
+    identity.generation = later_than_all_before(
+        (now_ns(CLOCK_REALTIME) & ~uint64_t{0xffff}) | (uint64_t{bytes[32]} << 8U) | bytes[33]);
     return identity;
 }
 

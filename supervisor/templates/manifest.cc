@@ -83,6 +83,7 @@ std::string to_json(const TemplateManifest& manifest) {
                            {"memory_bytes", manifest.shape.memory_bytes},
                            {"disks", manifest.shape.disks},
                            {"disk_bytes", manifest.disk_bytes},
+                           {"disk_digest", manifest.disk_digest},
                            {"warm", manifest.warm},
                            {"memory_stored", manifest.memory_stored},
                            {"memory_form", form_text(manifest.memory_form)},
@@ -117,6 +118,9 @@ Result<TemplateManifest> read_manifest(std::string_view text) {
     ANCHORHOLD_TRY(take(document, "memory_stored", manifest.memory_stored, UINT64_MAX));
     ANCHORHOLD_TRY(take(document, "working_set", manifest.working_set, UINT64_MAX));
     ANCHORHOLD_TRY(take_form(document, manifest));
+    if (document.contains("disk_digest")) {  // templates that are older than it have none
+        ANCHORHOLD_TRY(take(document, "disk_digest", manifest.disk_digest));
+    }
     if (!is_template_name(manifest.name) || manifest.shape.cpus < 1 ||
         manifest.shape.memory_bytes < kMinMemoryBytes || manifest.shape.memory_bytes % 4096 != 0 ||
         manifest.shape.disks < 1) {

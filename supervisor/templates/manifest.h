@@ -18,6 +18,7 @@ struct TemplateManifest {
                                // for ever
     MachineShape shape;
     uint64_t disk_bytes = 0;
+    std::string disk_digest;        // disk_digest() of its disk; empty: nobody checks it
     std::vector<std::string> warm;  // commands it was warmed with, for people
     std::string created;            // RFC 3339, UTC
     uint64_t memory_stored = 0;     // bytes of the memory that are not in pages of zeros

@@ -214,7 +214,9 @@ void TemplateBuilder::source_written(const Result<proto::VmmEvent>& event) {
             return {};
         }
         const OwnFd disk = ANCHORHOLD_TRY(made_.create(template_file::kDisk));
-        return copy_disk(sandbox_->disk(), disk.get());
+        ANCHORHOLD_TRY(copy_disk(sandbox_->disk(), disk.get()));
+        manifest_.disk_digest = ANCHORHOLD_TRY(disk_digest(disk.get()));
+        return {};
     };
     check(copy());
     after_end_ = [this] { check(restore_once()); };

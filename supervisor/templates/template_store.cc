@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <span>
 #include <system_error>
 #include <utility>
 
@@ -57,6 +58,18 @@ void sweep(const std::string& folder) {
             remove_tree(entry->path());
         }
     }
+}
+
+// Between a folder's making and its lock nobody else sweeps: whoever makes, sweeps or renames such
+// folders holds this meanwhile.
+Result<OwnFd> lock_store(const std::string& folder) {
+    OwnFd lock = ANCHORHOLD_TRY(sys::open(folder, O_RDONLY | O_DIRECTORY));
+    while (::flock(lock.get(), LOCK_EX) < 0) {
+        if (errno != EINTR) {
+            return fail_errno("flock", folder);
+        }
+    }
+    return lock;
 }
 
 Result<OwnFd> open_file(const std::string& path, uint64_t bytes) {
@@ -128,6 +141,7 @@ Result<NewTemplate> TemplateStore::begin(const std::string& name) const {
     // The folder around it is of the state's, and as private.
     ANCHORHOLD_TRY(make_private_folders(fs::path(folder_).parent_path()));
     ANCHORHOLD_TRY(make_private_folder(folder_));
+    const OwnFd held = ANCHORHOLD_TRY(lock_store(folder_));
     sweep(folder_);
     std::string folder = folder_ + "/" + kUnfinished + "XXXXXX";
     if (::mkdtemp(folder.data()) == nullptr) {
@@ -218,24 +232,39 @@ Result<std::vector<TemplateManifest>> TemplateStore::list() const {
 
 Status TemplateStore::remove(const std::string& name) const {
     ANCHORHOLD_TRY(manifest(name));
+    OwnFd held = ANCHORHOLD_TRY(lock_store(folder_));
     // Gone in one step; what is left of it is nobody's.
     std::string gone = folder_ + "/" + kReplaced + "XXXXXX";
     if (::mkdtemp(gone.data()) == nullptr) {
         return fail_errno("mkdtemp", gone);
     }
     const std::string inside = gone + "/" + name;
-    if (::rename(path(name).c_str(), inside.c_str()) < 0) {
-        const auto failed = fail_errno("rename", path(name));
-        remove_tree(gone);
-        return failed;
-    }
+    const Status moved = ::rename(path(name).c_str(), inside.c_str()) < 0
+                             ? Status(fail_errno("rename", path(name)))
+                             : Status();
+    held.reset();
     remove_tree(gone);
-    return {};
+    return moved;
+}
+
+Result<std::string> disk_digest(int disk) {
+    const uint64_t bytes = ANCHORHOLD_TRY(sys::file_size(disk, "template disk"));
+    if (bytes == 0 || bytes > snapshot::kMaxDigestedMemory) {
+        return std::string();
+    }
+    const auto chunks = ANCHORHOLD_TRY(snapshot::compute_digests(disk)).chunks;
+    const snapshot::Digest all = snapshot::digest(std::as_bytes(std::span(chunks)));
+    return fmt::format("xxh3-128:{:016x}{:016x}", all.high, all.low);
 }
 
 Status TemplateStore::verify(const std::string& name, const std::string& digest_cache,
                              const Installation& installation) const {
     const OpenTemplate opened = ANCHORHOLD_TRY(open(name, digest_cache));
+    const std::string& disk = opened.manifest.disk_digest;
+    if (!disk.empty() && disk != ANCHORHOLD_TRY(disk_digest(opened.files.disk.get()))) {
+        return fail(fmt::format(
+            "template {}: disk: not the bytes that were written; create the template again", name));
+    }
     const auto state = snapshot::read_state(opened.files.state.get());
     if (!state) {
         return tl::unexpected(state.error().within(fmt::format("template {}: state", name)));

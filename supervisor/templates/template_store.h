@@ -59,6 +59,10 @@ class NewTemplate {
     OwnFd lock_;
 };
 
+// "xxh3-128:" and 32 hexadecimal digits over the digests of the file's chunks
+// (snapshot/memory_digests.h); empty where the file is empty or larger than those allow.
+[[nodiscard]] Result<std::string> disk_digest(int disk);
+
 class TemplateStore {
   public:
     explicit TemplateStore(std::string folder) : folder_(std::move(folder)) {}

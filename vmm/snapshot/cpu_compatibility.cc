@@ -33,14 +33,25 @@ constexpr FeatureWord kWords[] = {
     {0x7, 0, Register::kEcx, kAll & ~(1U << 4), "7.ecx"},
     {0x7, 0, Register::kEdx, kAll, "7.edx"},
     {0x7, 1, Register::kEax, kAll, "7.1.eax"},
+    {0x7, 1, Register::kEbx, kAll, "7.1.ebx"},
+    {0x7, 1, Register::kEcx, kAll, "7.1.ecx"},
+    {0x7, 1, Register::kEdx, kAll, "7.1.edx"},
+    {0x7, 2, Register::kEdx, kAll, "7.2.edx"},
     {0xd, 0, Register::kEax, kAll, "xcr0.low"},
     {0xd, 0, Register::kEdx, kAll, "xcr0.high"},
     {0xd, 1, Register::kEax, kAll, "d.1.eax"},
+    {0x14, 0, Register::kEbx, kAll, "14.ebx"},
+    {0x14, 0, Register::kEcx, kAll, "14.ecx"},
+    {0x19, 0, Register::kEax, kAll, "19.eax"},
+    {0x19, 0, Register::kEbx, kAll, "19.ebx"},
+    {0x1e, 1, Register::kEax, kAll, "1e.1.eax"},
+    {0x24, 0, Register::kEbx, ~0xffU, "24.ebx"},  // below: AVX10's version
     {0x40000001, 0, Register::kEax, kAll, "kvm"},
     {0x80000001, 0, Register::kEcx, kAll, "80000001.ecx"},
     {0x80000001, 0, Register::kEdx, kAll, "80000001.edx"},
     {0x80000007, 0, Register::kEdx, kAll, "80000007.edx"},
     {0x80000008, 0, Register::kEbx, kAll, "80000008.ebx"},
+    {0x80000021, 0, Register::kEax, kAll, "80000021.eax"},
 };
 
 struct Named {

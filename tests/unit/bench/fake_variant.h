@@ -30,7 +30,10 @@ class FakeVariant final : public Variant {
         timeline_ = {};
         timeline_.requested = timeline_.spawned = supervisor::monotonic_ns();
         ++starts;
-        loop_.post([this] { failure.empty() ? handlers_.on_ready() : handlers_.on_end(failure); });
+        if (starts > silent_starts) {
+            loop_.post(
+                [this] { failure.empty() ? handlers_.on_ready() : handlers_.on_end(failure); });
+        }
         return {};
     }
     Result<OwnFd> open_exec_stream() override {
@@ -60,6 +63,7 @@ class FakeVariant final : public Variant {
     }
 
     int starts = 0;
+    int silent_starts = 0;  // the first so many are never ready
     std::string failure;
 
   private:

@@ -61,5 +61,25 @@ TEST_F(SeriesTest, vmm_that_fails_ends_the_series_with_its_reason) {
     EXPECT_EQ(results.error().message, "theirs: no such device");
 }
 
+TEST_F(SeriesTest, start_that_is_late_begins_again_as_often_as_is_allowed) {
+    FakeVariant& ours = add("ours", "x");
+    ours.silent_starts = 1;
+    SeriesOptions options;
+    options.count = 1;
+    options.patience = std::chrono::milliseconds(200);
+    options.late_allowed = 1;
+    const auto results = run_series(*loop_, variants_, options);
+    ASSERT_TRUE(results) << results.error().message;
+    EXPECT_EQ(ours.starts, 3);
+    EXPECT_EQ((*results)[0].starts.size(), 1U);
+    EXPECT_EQ((*results)[0].late, 1U);
+
+    ours.starts = 0;
+    ours.silent_starts = 2;
+    const auto late = run_series(*loop_, variants_, options);
+    ASSERT_FALSE(late);
+    EXPECT_THAT(late.error().message, HasSubstr("ours: it took longer than"));
+}
+
 }  // namespace
 }  // namespace anchorhold::bench

@@ -134,6 +134,31 @@ TEST(CpuCompatibility, bits_that_follow_the_guests_own_registers_do_not_count) {
     EXPECT_EQ(said(guest, processor()), "");
 }
 
+TEST(CpuCompatibility, features_of_leaves_that_only_newer_processors_have_are_missed) {
+    const struct {
+        uint32_t function, index;
+        uint32_t kvm_cpuid_entry2::*in;
+        const char* expected;
+    } cases[] = {
+        {0x7, 1, &kvm_cpuid_entry2::ecx, "CPUID 7.1.ecx bit 3"},
+        {0x7, 1, &kvm_cpuid_entry2::edx, "CPUID 7.1.edx bit 3"},
+        {0x7, 2, &kvm_cpuid_entry2::edx, "CPUID 7.2.edx bit 3"},
+        {0x14, 0, &kvm_cpuid_entry2::ebx, "CPUID 14.ebx bit 3"},
+        {0x19, 0, &kvm_cpuid_entry2::ebx, "CPUID 19.ebx bit 3"},
+        {0x1e, 1, &kvm_cpuid_entry2::eax, "CPUID 1e.1.eax bit 3"},
+        {0x80000021, 0, &kvm_cpuid_entry2::eax, "CPUID 80000021.eax bit 3"},
+    };
+    for (const auto& test : cases) {
+        Leaves guest = processor();
+        guest.push_back(leaf(test.function, test.index, KVM_CPUID_FLAG_SIGNIFCANT_INDEX));
+        // The processor has (7, 1) already: the first of equals is the one that counts.
+        at(guest, test.function, test.index).*test.in = 1U << 3;
+        EXPECT_NE(said(guest, processor()).find(test.expected), std::string::npos)
+            << said(guest, processor());
+        EXPECT_EQ(said(guest, guest), "");
+    }
+}
+
 TEST(CpuCompatibility, other_vendor_is_refused_with_both_names) {
     Leaves host = processor();
     set_vendor(host, "GenuineIntel");

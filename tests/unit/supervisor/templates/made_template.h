@@ -58,6 +58,7 @@ class StoreHome {
         manifest.image_digest = ANCHORHOLD_TRY(file_digest(image_, cache()));
         manifest.shape = {1, kTemplateMemory, 2};
         manifest.disk_bytes = kTemplateDisk;
+        manifest.disk_digest = ANCHORHOLD_TRY(disk_digest(disk.get()));
         manifest.created = mark;
         const OwnFd text = ANCHORHOLD_TRY(made.create(template_file::kManifest));
         return sys::write_all(text.get(), std::string_view(to_json(manifest)));

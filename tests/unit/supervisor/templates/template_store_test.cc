@@ -4,7 +4,12 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "made_template.h"
 
@@ -108,6 +113,26 @@ TEST_F(TemplateStoreTest, dead_builders_folders_are_swept_and_a_living_ones_is_n
     ASSERT_TRUE(home_.fill(living, "two", "2"));
     ASSERT_TRUE(home_.make("three", "3"));  // sweeps too
     EXPECT_TRUE(std::filesystem::exists(living.path(template_file::kManifest)));
+}
+
+// Each of them finds the others' folders, with and without a lock, at every moment.
+TEST_F(TemplateStoreTest, many_at_once_begin_and_remove_without_sweeping_each_other) {
+    ASSERT_TRUE(home_.make("first", "1"));
+    std::atomic<int> failed = 0;
+    std::vector<std::thread> builders;
+    for (int number = 0; number < 8; ++number) {
+        builders.emplace_back([&, name = "t" + std::to_string(number)] {
+            for (int round = 0; round < 20; ++round) {
+                const bool made = home_.make(name, name).has_value();
+                failed += made && home_.store().remove(name) ? 0 : 1;
+            }
+        });
+    }
+    for (std::thread& builder : builders) {
+        builder.join();
+    }
+    EXPECT_EQ(failed, 0);
+    EXPECT_EQ(home_.entries(), std::set<std::string>{"first"});
 }
 
 TEST_F(TemplateStoreTest, two_builders_of_one_name_both_publish_and_the_last_one_stays) {
@@ -218,6 +243,14 @@ TEST_F(TemplateStoreTest, verify_finds_a_bit_anywhere_in_memory) {
         ASSERT_TRUE(home_.make("one", "first"));
         flip(home_.file("one", template_file::kMemory), offset);
         expect_unverified("one", "template one: memory");
+    }
+}
+
+TEST_F(TemplateStoreTest, verify_finds_a_bit_anywhere_on_the_disk) {
+    for (const uint64_t offset : {uint64_t{0}, uint64_t{65536}, kTemplateDisk - 1}) {
+        ASSERT_TRUE(home_.make("one", "first"));
+        flip(home_.file("one", template_file::kDisk), offset);
+        expect_unverified("one", "template one: disk");
     }
 }
 
