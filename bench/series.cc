@@ -1,9 +1,9 @@
 // Round 0 brings files into the page cache and is thrown away.
 #include "bench/series.h"
 
-#include "bench/host_tick.h"
-
 #include <cerrno>
+
+#include "bench/host_tick.h"
 
 namespace anchorhold::bench {
 namespace {

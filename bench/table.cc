@@ -72,8 +72,8 @@ std::string variant_table(const Report& report, const VariantResult& variant) {
         text += cells(fmt::format("{}, MiB", kMemoryTitle), *memory, kMebibyte);
     }
     if (variant.late != 0) {
-        text += fmt::format("  {} of its starts never answered and began again: not counted above\n",
-                            variant.late);
+        text += fmt::format(
+            "  {} of its starts never answered and began again: not counted above\n", variant.late);
     }
     return text + counter_lines(variant);
 }

@@ -62,8 +62,8 @@ class Variant {
 
     [[nodiscard]] virtual const VariantDescription& description() const = 0;
 
-    // Makes ready what the next start finds ready, before its clock begins. Runs the event loop, for
-    // `patience` at most: ETIMEDOUT.
+    // Makes ready what the next start finds ready, before its clock begins. Runs the event loop,
+    // for `patience` at most: ETIMEDOUT.
     virtual Status prepare(Duration /*patience*/) { return {}; }
     // Starts one; returns while the guest comes up. After an error nothing runs and no handler is
     // called.

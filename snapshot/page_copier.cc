@@ -88,8 +88,8 @@ size_t copy_from_file(int userfault, std::span<std::byte> memory, int file,
 }  // namespace
 
 PageCopier::PageCopier()
-    : userfault_(static_cast<int>(
-          ::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | kUserModeOnly))) {}
+    : userfault_(
+          static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | kUserModeOnly))) {}
 
 uint64_t PageCopier::make_own(std::span<std::byte> memory, int file,
                               std::span<const PageRange> ranges) {

@@ -65,8 +65,8 @@ Result<GuestIdentity> fresh_identity(std::string host_name) {
     identity.machine_id = hex(uuid + 16, 16);
     // Time alone could be set back; with 16 random bits two processes' guests of one moment differ
     // too. It fits the 20 digits that a guest shows.
-    identity.generation = later_than_all_before(
-        (now_ns(CLOCK_REALTIME) & ~uint64_t{0xffff}) | (uint64_t{bytes[32]} << 8U) | bytes[33]);
+    identity.generation = later_than_all_before((now_ns(CLOCK_REALTIME) & ~uint64_t{0xffff}) |
+                                                (uint64_t{bytes[32]} << 8U) | bytes[33]);
     return identity;
 }
 

@@ -147,9 +147,9 @@ Status Machine::set_back_clocks(uint64_t ticks) {
         return fail("only a machine that has not run since it was restored has stood still");
     }
     for (size_t i = 0; i < vcpus_.size(); ++i) {
-        ANCHORHOLD_TRY(named(
-            "processor " + std::to_string(i),
-            kvm::set_back_tsc(vcpus_[i]->vcpu(), ticks, stopped_clocks_->deadlines[i])));
+        ANCHORHOLD_TRY(
+            named("processor " + std::to_string(i),
+                  kvm::set_back_tsc(vcpus_[i]->vcpu(), ticks, stopped_clocks_->deadlines[i])));
     }
     return named("KVM", kvm::set_clock(*vm_, stopped_clocks_->clock_ns));
 }
