@@ -177,10 +177,13 @@ class ServeProcessTest : public testing::Test {
         return found;
     }
     [[nodiscard]] bool holds_script(const std::filesystem::path& process) const {
+        // It may end at any step, which is no exception.
         std::error_code failed;
-        for (const auto& fd : std::filesystem::directory_iterator(process / "fd", failed)) {
-            const auto target = std::filesystem::read_symlink(fd.path(), failed);
-            if (!failed && target == folder.path() + "/init.cpio") {
+        std::filesystem::directory_iterator fd(process / "fd", failed);
+        for (; !failed && fd != std::filesystem::directory_iterator(); fd.increment(failed)) {
+            std::error_code closed;
+            const auto target = std::filesystem::read_symlink(fd->path(), closed);
+            if (!closed && target == folder.path() + "/init.cpio") {
                 return true;
             }
         }
