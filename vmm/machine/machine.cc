@@ -58,6 +58,7 @@ Result<std::unique_ptr<Machine>> Machine::prepare(ShellConfiguration configurati
     machine->wires_ =
         ANCHORHOLD_TRY(named("devices", wire_devices(*machine->vm_, configuration.disks)));
     machine->add_ports();
+    machine->page_copier_.emplace();
     machine->pagemap_ = ANCHORHOLD_TRY(sys::open("/proc/self/pagemap", O_RDONLY));
     ANCHORHOLD_TRY(prepare_vcpu_signal());
     times.set_created_ns(now_ns());
@@ -99,6 +100,7 @@ Status Machine::attach(Attachments attachments) {
 }
 
 Status Machine::load(BootConfiguration configuration, proto::Started& times) {
+    page_copier_.reset();
     if (!configuration.memory.valid()) {
         // Sealable, because a fork freezes the file it leaves behind.
         configuration.memory = ANCHORHOLD_TRY(

@@ -128,8 +128,8 @@ class Machine {
     std::unique_ptr<PagedMemory> paged_;  // only where a pager fills the memory
     std::unique_ptr<kvm::System> system_;
     std::unique_ptr<kvm::Vm> vm_;
-    std::vector<DeviceWires> wires_;  // until the devices take them
-    snapshot::PageCopier page_copier_;
+    std::vector<DeviceWires> wires_;                   // until the devices take them
+    std::optional<snapshot::PageCopier> page_copier_;  // of a shell; gone with what it becomes
     OwnFd pagemap_;  // of this process; opened before nothing can be opened any more
     std::unique_ptr<DeviceSet> devices_;
     VcpuEnvironment vcpu_environment_;

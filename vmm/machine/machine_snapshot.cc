@@ -55,8 +55,9 @@ Status Machine::restore(RestoreConfiguration configuration, proto::Restored& tim
     const auto set = ANCHORHOLD_TRY(named("working set", read_working_set(configuration)));
     if (paged_ == nullptr) {
         times.set_populated_written_pages(
-            page_copier_.make_own(memory_->bytes(), memory_->fd(), set.written));
+            page_copier_->make_own(memory_->bytes(), memory_->fd(), set.written));
     }
+    page_copier_.reset();
     times.set_populated_ns(now_ns());
     ANCHORHOLD_TRY(attach(std::move(configuration.attachments)));
     ANCHORHOLD_TRY(restore_state(state));
