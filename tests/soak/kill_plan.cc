@@ -59,6 +59,7 @@ KillPlan draw_plan(std::mt19937_64& random, const OperationTimes& takes, uint64_
     plan.after = std::chrono::microseconds(random() % std::max<uint64_t>(most, 1));
     plan.name = fmt::format("made-{}", number);
     plan.has_window = plan.operation == Operation::create_from && random() % 2 == 0;
+    plan.looks_at_window = random() % 4 == 0;
     return plan;
 }
 

@@ -29,6 +29,7 @@ struct KillPlan {
     std::chrono::microseconds after{0};
     std::string name;  // of what is made
     bool has_window = false;
+    bool looks_at_window = false;  // of the subject, afterwards, whoever was killed
 };
 
 // How long each takes where nobody is killed.

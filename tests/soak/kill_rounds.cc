@@ -1,7 +1,4 @@
 // One operation, one kill, then everything is compared with what may be.
-//
-// Three sandboxes stay: "subject", which is hibernated, resumed and forked; "awake" and "asleep",
-// which nobody touches and which have to be as they were.
 #include "soak/kill_rounds.h"
 
 #include <fmt/format.h>
@@ -17,6 +14,7 @@
 #include <vector>
 
 #include "soak/guest_look.h"
+#include "soak/kill_judge.h"
 #include "soak/kill_plan.h"
 #include "soak/processes.h"
 
@@ -26,18 +24,8 @@ namespace {
 using Steady = std::chrono::steady_clock;
 using Microseconds = std::chrono::microseconds;
 
-constexpr const char* kSubject = "subject";
-constexpr const char* kAwake = "awake";
-constexpr const char* kAsleep = "asleep";
-constexpr const char* kAsleepWord = "asleep-word";
-constexpr uint64_t kForks = 2;
 constexpr int kMeasured = 2;             // operations without a kill, to know how long one takes
 constexpr size_t kMoreDescriptors = 12;  // than a service had when it was young
-
-struct Killed {
-    std::string program;
-    pid_t pid = -1;
-};
 
 class KillRounds {
   public:
@@ -60,20 +48,9 @@ class KillRounds {
     std::optional<Killed> kill(const KillPlan& plan);
     Status start_again();
 
-    Status end_run(const KillPlan& plan, std::optional<ServiceAnswer> answer);
-    void judge(const KillPlan& plan, const std::optional<ServiceAnswer>& answer,
-               const std::optional<Killed>& killed, Views& views);
-    void judge_made(const KillPlan& plan, bool good, bool unanswered, bool vmm_killed,
-                    Views& views);
-    void judge_subject(const KillPlan& plan, bool good, bool vmm_killed, const Views& views);
-    void judge_forks(bool good, bool unanswered, bool vmm_killed, Views& views);
     void look_at_host();
     Status remove_others();
 
-    [[nodiscard]] static std::string state_of(const Views& views, const std::string& name) {
-        const auto found = views.find(name);
-        return found == views.end() ? "none" : found->second.value("state", "?");
-    }
     static double seconds_since(Steady::time_point began) {
         return std::chrono::duration<double>(Steady::now() - began).count();
     }
@@ -88,12 +65,7 @@ class KillRounds {
     Microseconds start_takes_{0};
     OperationTimes takes_;
     uint64_t number_ = 0;
-    std::string word_;  // the subject's
-    std::string awake_word_ = "awake-word";
-    std::string boot_;
-    uint64_t boot_generation_ = 0;
-    uint64_t counted_ = 0;
-    pid_t subject_vmm_ = -1;
+    Subject subject_;
     pid_t awake_vmm_ = -1;
     KillFigures figures_;
 };
@@ -108,9 +80,7 @@ Status KillRounds::must(const std::string& method, const std::string& target,
 }
 
 Status KillRounds::make_subject() {
-    counted_ = 0;
-    boot_.clear();
-    boot_generation_ = 0;
+    subject_ = {};
     return must("POST", "/v1/sandboxes",
                 fmt::format(R"({{"name":"{}","template":"{}","policies":["{}"]}})", kSubject,
                             kTemplate, policy_path(folder_)));
@@ -123,7 +93,7 @@ Status KillRounds::begin() {
         ANCHORHOLD_TRY(must("POST", "/v1/sandboxes",
                             fmt::format(R"({{"name":"{}","template":"{}"}})", name, kTemplate)));
     }
-    ANCHORHOLD_TRY(service_->run_in(kAwake, write_words(awake_word_)));
+    ANCHORHOLD_TRY(service_->run_in(kAwake, write_words(kAwakeWord)));
     ANCHORHOLD_TRY(service_->run_in(kAsleep, write_words(kAsleepWord)));
     ANCHORHOLD_TRY(must("POST", fmt::format("/v1/sandboxes/{}/hibernate", kAsleep)));
     ANCHORHOLD_TRY(make_subject());
@@ -157,8 +127,9 @@ Status KillRounds::measure(Operation operation) {
         auto answer = ANCHORHOLD_TRY(asked.answer());
         all += std::chrono::duration_cast<Microseconds>(Steady::now() - began);
         Views views = ANCHORHOLD_TRY(settled_views(*service_));
-        judge(plan, answer, std::nullopt, views);
-        ANCHORHOLD_TRY(end_run(plan, std::move(answer)));
+        KillJudge judge(*service_, faults_, subject_);
+        judge.judge(plan, answer, std::nullopt, views);
+        judge.end_run(plan, std::move(answer));
         ANCHORHOLD_TRY(remove_others());
         look_at_host();
     }
@@ -168,8 +139,8 @@ Status KillRounds::measure(Operation operation) {
 
 // The subject is as the operation wants it, with new words.
 Status KillRounds::prepare(const KillPlan& plan) {
-    word_ = fmt::format("word-{}-{}", number_, plan.name);
-    ANCHORHOLD_TRY(service_->run_in(kSubject, write_words(word_)));
+    subject_.word = fmt::format("word-{}-{}", number_, plan.name);
+    ANCHORHOLD_TRY(service_->run_in(kSubject, write_words(subject_.word)));
     if (plan.victim == Victim::window) {
         judge_window(*service_, faults_, kSubject);  // with it there is a proxy
     }
@@ -177,7 +148,7 @@ Status KillRounds::prepare(const KillPlan& plan) {
         ANCHORHOLD_TRY(must("POST", fmt::format("/v1/sandboxes/{}/hibernate", kSubject)));
     }
     const Views views = ANCHORHOLD_TRY(settled_views(*service_));
-    subject_vmm_ = views.at(kSubject).value("pid", -1);
+    subject_.vmm = views.at(kSubject).value("pid", -1);
     awake_vmm_ = views.at(kAwake).value("pid", -1);
     return {};
 }
@@ -284,7 +255,8 @@ Status KillRounds::round() {
     Views views = ANCHORHOLD_TRY(settled_views(*service_, killed && plan.victim == Victim::vmm
                                                               ? std::optional(killed->pid)
                                                               : std::nullopt));
-    judge(plan, answer, killed, views);
+    KillJudge judge(*service_, faults_, subject_);
+    judge.judge(plan, answer, killed, views);
     if (number_ % 10 == 0) {
         const std::set<std::string> names = ANCHORHOLD_TRY(names_of_ps(folder_));
         std::set<std::string> listed;
@@ -293,7 +265,7 @@ Status KillRounds::round() {
         }
         faults_.require(names == listed, "ps --json shows others than the service has");
     }
-    ANCHORHOLD_TRY(end_run(plan, std::move(answer)));
+    judge.end_run(plan, std::move(answer));
     ANCHORHOLD_TRY(remove_others());
     look_at_host();
     if (faults_.count() != faults_before) {
@@ -305,175 +277,6 @@ Status KillRounds::round() {
     return {};
 }
 
-void KillRounds::judge(const KillPlan& plan, const std::optional<ServiceAnswer>& answer,
-                       const std::optional<Killed>& killed, Views& views) {
-    const bool good = answer && answer->good();
-    const bool vmm_killed = killed && killed->program == "anchorhold-vmm";
-    const bool subject_killed = vmm_killed && killed->pid == subject_vmm_;
-    faults_.require(answer || plan.victim == Victim::service,
-                    "the service ended, and nobody killed it");
-    const bool may_fail = vmm_killed || (killed && killed->program == "anchorhold-keep") ||
-                          (killed && killed->program == "anchorhold-vaul");
-    faults_.require(!answer || good || may_fail,
-                    "expected that it succeeds, came " + (answer ? answer->text() : ""));
-    switch (plan.operation) {
-        case Operation::create:
-        case Operation::create_from:
-            judge_made(plan, good, !answer, vmm_killed && !subject_killed, views);
-            break;
-        case Operation::fork:
-            judge_forks(good, !answer, vmm_killed && !subject_killed, views);
-            break;
-        case Operation::run_from:
-        case Operation::hibernate:
-        case Operation::resume:
-            break;
-    }
-    // The VMM of a resumed one is younger than the round's beginning.
-    judge_subject(plan, good, subject_killed || (vmm_killed && plan.operation == Operation::resume),
-                  views);
-    for (const char* name : {kAwake, kAsleep}) {
-        const std::string wanted = name == kAwake ? "running" : "hibernated";
-        faults_.require(
-            state_of(views, name) == wanted,
-            fmt::format("{}: expected {}, came {}", name, wanted, state_of(views, name)));
-    }
-    const auto awake =
-        service_->run_in(kAwake, "read a < $HOME/word; read b < /dev/shm/word; echo $a $b");
-    const std::string wanted = fmt::format("{0} {0}\n", awake_word_);
-    faults_.require(awake && *awake == wanted,
-                    fmt::format("{}: expected '{}', came '{}'", kAwake, wanted,
-                                awake ? *awake : awake.error().message));
-}
-
-// A sandbox of one command: the command runs, or its VM was killed; then it is gone.
-Status KillRounds::end_run(const KillPlan& plan, std::optional<ServiceAnswer> answer) {
-    if (plan.operation != Operation::run_from || !answer || answer->status != 101) {
-        return {};
-    }
-    // Where its restored VM was killed it starts cold, and says so: nothing was made there.
-    const std::string wanted = answer->start == "cold" ? "nothing" : "made";
-    const auto text = run_on_stream(std::move(answer->stream),
-                                    "w=nothing; [ -e $HOME/made ] && read w < $HOME/made; echo $w");
-    const bool may_be_lost = plan.victim == Victim::service || plan.victim == Victim::vmm;
-    faults_.require(text ? *text == wanted + "\n" : may_be_lost,
-                    fmt::format("run --from, started {}: expected '{}', came '{}'", answer->start,
-                                wanted, text ? *text : text.error().message));
-    return {};
-}
-
-// A sandbox that was being created.
-void KillRounds::judge_made(const KillPlan& plan, bool good, bool unanswered, bool vmm_killed,
-                            Views& views) {
-    const std::string state = state_of(views, plan.name);
-    if (good) {
-        faults_.require(state == "running" || (vmm_killed && state == "stopped"),
-                        fmt::format("{}: its create was answered; expected running, came {}",
-                                    plan.name, state));
-    } else {
-        faults_.require(state == "none" || (unanswered && state == "running"),
-                        fmt::format("{}: its create was not answered well; expected none{}, came "
-                                    "{}",
-                                    plan.name, unanswered ? " or running" : "", state));
-    }
-    if (state != "running") {
-        return;
-    }
-    const auto written = service_->run_in(plan.name, write_words(plan.name));
-    faults_.require(written.has_value(),
-                    plan.name + ": " + (written ? "" : written.error().message));
-    if (const auto seen = look(*service_, faults_, plan.name)) {
-        compare(faults_, plan.name, *seen, plan.name, /*memory=*/true);
-        // One that started cold, as asked or because its restored VM was killed, is whoever its
-        // image says.
-        if (views.at(plan.name).value("start", "") != "cold") {
-            compare_identity(faults_, plan.name, *seen, views);
-        }
-    }
-    if (plan.has_window) {
-        judge_window(*service_, faults_, plan.name);
-    }
-}
-
-void KillRounds::judge_subject(const KillPlan& plan, bool good, bool vmm_killed,
-                               const Views& views) {
-    std::string state = state_of(views, kSubject);
-    std::set<std::string> allowed = {"running"};
-    if (plan.operation == Operation::hibernate) {
-        allowed = good ? std::set<std::string>{"hibernated"}
-                       : std::set<std::string>{"running", "hibernated"};
-    } else if (plan.operation == Operation::resume && !good) {
-        allowed.insert("hibernated");
-    }
-    if (vmm_killed && !(plan.operation == Operation::hibernate && good)) {
-        allowed.insert("stopped");
-    }
-    std::string wanted;
-    for (const std::string& each : allowed) {
-        wanted += (wanted.empty() ? "" : " or ") + each;
-    }
-    faults_.require(allowed.contains(state),
-                    fmt::format("{}: expected {}, came {}", kSubject, wanted, state));
-    const bool lost = state == "stopped";
-    if (lost) {
-        counted_ = 0;
-        const auto started = service_->ask("POST", fmt::format("/v1/sandboxes/{}/start", kSubject));
-        faults_.require(started && started->good(),
-                        fmt::format("{}: expected that it starts, came {}", kSubject,
-                                    started ? started->text() : started.error().message));
-    }
-    const auto seen = look(*service_, faults_, kSubject);
-    if (!seen) {
-        return;
-    }
-    compare(faults_, kSubject, *seen, word_, !lost);
-    faults_.require(
-        lost || seen->first >= counted_,
-        fmt::format("{}: expected a counter beyond {}, came {}", kSubject, counted_, seen->first));
-    counted_ = seen->second;
-    const auto now = service_->ask("GET", fmt::format("/v1/sandboxes/{}", kSubject));
-    const uint64_t generation = now ? now->body.value("generation", uint64_t{0}) : 0;
-    if (!boot_.empty()) {
-        faults_.require((generation == boot_generation_) == (seen->boot == boot_),
-                        fmt::format("{}: its generation went from {} to {}, its boot from {} to {}",
-                                    kSubject, boot_generation_, generation, boot_, seen->boot));
-    }
-    boot_ = seen->boot;
-    boot_generation_ = generation;
-    if (plan.victim == Victim::window || random_() % 4 == 0) {
-        judge_window(*service_, faults_, kSubject);
-    }
-}
-
-// All or none of them.
-void KillRounds::judge_forks(bool good, bool unanswered, bool vmm_killed, Views& views) {
-    std::vector<std::string> there;
-    for (uint64_t i = 1; i <= kForks; ++i) {
-        const std::string name = fmt::format("{}-{}", kSubject, i);
-        if (views.contains(name)) {
-            there.push_back(name);
-        }
-    }
-    const bool all = there.size() == kForks;
-    faults_.require(all || there.empty(), "a part of a fork's sandboxes is there");
-    faults_.require(good ? all : (there.empty() || unanswered),
-                    fmt::format("expected {} sandboxes of the fork, came {}", good ? "all" : "no",
-                                there.size()));
-    for (const std::string& name : there) {
-        const std::string state = state_of(views, name);
-        faults_.require(state == "running" || (vmm_killed && state == "stopped"),
-                        fmt::format("{}: expected running, came {}", name, state));
-        if (state != "running") {
-            continue;
-        }
-        if (const auto seen = look(*service_, faults_, name)) {
-            compare(faults_, name, *seen, word_, /*memory=*/true);
-            compare_identity(faults_, name, *seen, views);
-            faults_.require(seen->boot != boot_, name + ": has its source's boot");
-        }
-    }
-}
-
 void KillRounds::look_at_host() {
     const auto views = settled_views(*service_);
     if (!faults_.require(views.has_value(), views ? "" : views.error().message)) {
@@ -481,13 +284,13 @@ void KillRounds::look_at_host() {
     }
     const std::string text = differences(folder_, *service_, *views);
     faults_.require(text.empty(), text);
-    const size_t descriptors = open_descriptors(service_->pid());
     if (descriptors_ == 0) {
-        descriptors_ = descriptors;
+        descriptors_ = open_descriptors(service_->pid());
     }
-    faults_.require(descriptors <= descriptors_ + kMoreDescriptors,
-                    fmt::format("the service has {} descriptors, {} when it was young", descriptors,
-                                descriptors_));
+    const std::string surplus =
+        surplus_descriptors(service_->pid(), descriptors_ + kMoreDescriptors);
+    faults_.require(surplus.empty(),
+                    fmt::format("when it was young it had {}; {}", descriptors_, surplus));
 }
 
 // All but the three that stay.

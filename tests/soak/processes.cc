@@ -1,6 +1,7 @@
 // Pidfds and /proc.
 #include "soak/processes.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -10,8 +11,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <map>
+#include <system_error>
 
 #include "base/seqpacket.h"
 #include "base/sys.h"
@@ -19,7 +23,24 @@
 namespace anchorhold::soak {
 namespace {
 
-constexpr int kPatienceMs = 30'000;
+using Steady = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kPatience{30};
+constexpr int kPatienceMs = std::chrono::milliseconds(kPatience).count();
+
+// "socket:[123]" counts as "socket", a path as itself.
+std::map<std::string, size_t> descriptors_by_kind(pid_t pid) {
+    std::map<std::string, size_t> kinds;
+    std::error_code ended;
+    const std::filesystem::directory_iterator none;
+    for (std::filesystem::directory_iterator entry("/proc/" + std::to_string(pid) + "/fd", ended);
+         !ended && entry != none; entry.increment(ended)) {
+        std::error_code closed;
+        const std::string target = std::filesystem::read_symlink(entry->path(), closed);
+        kinds[closed ? "closed meanwhile" : target.substr(0, target.find(":["))] += 1;
+    }
+    return kinds;
+}
 
 }  // namespace
 
@@ -35,13 +56,26 @@ bool kill_program(pid_t pid, const std::string& name) {
 }
 
 size_t open_descriptors(pid_t pid) {
-    std::error_code failed;
-    size_t count = 0;
-    for (const auto& entry :
-         std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd", failed)) {
-        count += entry.path().empty() ? 0 : 1;
+    size_t all = 0;
+    for (const auto& [kind, count] : descriptors_by_kind(pid)) {
+        all += count;
     }
-    return count;
+    return all;
+}
+
+std::string surplus_descriptors(pid_t pid, size_t most) {
+    const auto until = Steady::now() + kPatience;
+    while (open_descriptors(pid) > most) {
+        if (Steady::now() > until) {
+            std::string text;
+            for (const auto& [kind, count] : descriptors_by_kind(pid)) {
+                text += fmt::format("{}{} {}", text.empty() ? "now it has " : ", ", count, kind);
+            }
+            return text;
+        }
+        ::poll(nullptr, 0, 20);  // another process's descriptors are no event
+    }
+    return {};
 }
 
 void adopt_orphans() {

@@ -27,6 +27,9 @@ bool kill_program(pid_t pid, const std::string& name);
 
 // Open descriptors of a process; 0: it is gone.
 size_t open_descriptors(pid_t pid);
+// What a process has open, by kind, once it is certain that it keeps more than `most`: what is on
+// its way to be closed is waited for, with a deadline. Empty: it does not.
+std::string surplus_descriptors(pid_t pid, size_t most);
 
 // Makes orphans of the processes below us our children, so that none can hide.
 void adopt_orphans();
