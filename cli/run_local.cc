@@ -23,6 +23,7 @@
 #include "cli/run_report.h"
 #include "cli/run_window.h"
 #include "exec/client.h"
+#include "supervisor/audit/digest_beside.h"
 #include "supervisor/audit/file_digest.h"
 #include "supervisor/sandbox.h"
 #include "supervisor/templates/template_store.h"
@@ -90,6 +91,8 @@ class LocalRun {
         if (template_) {
             return restore(std::move(parts), std::move(handlers));
         }
+        ANCHORHOLD_TRY(supervisor::check_digests_beside(installation_.boot_files(options_.sandbox),
+                                                        supervisor::default_digest_cache()));
         sandbox_ = ANCHORHOLD_TRY(supervisor::Sandbox::start(
             loop_, installation_, options_.sandbox, std::move(parts), std::move(handlers)));
         return {};

@@ -13,6 +13,8 @@ install(CODE [[
     file(MAKE_DIRECTORY ${destination})
     message(STATUS "Installing: ${destination}/${name}")
     file(COPY_FILE ${real} ${destination}/${name})
+    file(SHA256 ${real} digest)
+    file(WRITE ${destination}/${name}.sha256 "${digest}  ${name}\n")
   endforeach()
 ]])
 

@@ -11,6 +11,10 @@ std::string Installation::image_path(const std::string& name) const {
     return name.find('/') == std::string::npos ? images + "/" + name + ".erofs" : name;
 }
 
+std::vector<std::string> Installation::boot_files(const SandboxSpec& spec) const {
+    return {image_path(spec.image), spec.kernel.empty() ? kernel : spec.kernel, initrd};
+}
+
 Result<Installation> find_installation() {
     std::error_code failed;
     const auto program = std::filesystem::read_symlink("/proc/self/exe", failed);

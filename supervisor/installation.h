@@ -3,8 +3,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
+#include "supervisor/spec.h"
 
 namespace anchorhold::supervisor {
 
@@ -23,6 +25,8 @@ struct Installation {
     // The file of an image: a name without a slash is <images>/<name>.erofs, anything else is a
     // path.
     [[nodiscard]] std::string image_path(const std::string& name) const;
+    // The files that a sandbox boots from: its image, its kernel, init.
+    [[nodiscard]] std::vector<std::string> boot_files(const SandboxSpec& spec) const;
 };
 
 // Finds the installation from /proc/self/exe; ANCHORHOLD_LIBRARY overrides the library folder.

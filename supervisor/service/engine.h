@@ -57,6 +57,12 @@ struct KeptDescriptor {
     int fd = -1;  // borrowed
 };
 
+// A VM without a guest. The destructor ends it.
+class Shell {
+  public:
+    virtual ~Shell() = default;
+};
+
 struct StartRequest {
     std::string name;
     std::string folder;  // the sandbox's own, where its disk is (made there if it is not); empty: a
@@ -65,6 +71,7 @@ struct StartRequest {
     std::optional<supervisor::MemoryBackend> memory_backend = std::nullopt;  // of restore()
     GuestIdentity identity;
     supervisor::SandboxParts parts;
+    std::unique_ptr<Shell> shell;  // of fork(): what the child becomes; empty: a VMM is started
 };
 
 // What a parked guest is told when it becomes somebody's.
@@ -127,12 +134,6 @@ class LiveSandbox {
 
     [[nodiscard]] virtual std::vector<KeptDescriptor> descriptors() const = 0;
     [[nodiscard]] virtual pid_t vmm_pid() const = 0;
-};
-
-// A VM without a guest. The destructor ends it.
-class Shell {
-  public:
-    virtual ~Shell() = default;
 };
 
 class SandboxEngine {

@@ -30,14 +30,34 @@ Pool::~Pool() {
 void Pool::set_target(PoolTarget target) {
     target_ = target;
     while (parked_.size() > target_.parked) {
-        HeldSandbox held = std::move(parked_.back());
-        parked_.pop_back();
-        end_and_forget(loop_, std::move(held));
+        end_youngest_parked();
     }
     while (shells_.size() > target_.shells) {
-        *shells_.back().handlers = {};
-        shells_.pop_back();
+        end_youngest_shell();
     }
+}
+
+bool Pool::give_up_one() {
+    if (!parked_.empty()) {
+        end_youngest_parked();
+        return true;
+    }
+    if (!shells_.empty()) {
+        end_youngest_shell();
+        return true;
+    }
+    return false;
+}
+
+void Pool::end_youngest_parked() {
+    HeldSandbox held = std::move(parked_.back());
+    parked_.pop_back();
+    end_and_forget(loop_, std::move(held));
+}
+
+void Pool::end_youngest_shell() {
+    *shells_.back().handlers = {};
+    shells_.pop_back();
 }
 
 void Pool::add_parked(HeldSandbox held) {

@@ -48,6 +48,10 @@ class Pool {
     };
     void add_shell(WaitingShell shell);
 
+    // Ends the youngest parked guest, or the youngest shell where there is none; false: nothing
+    // waits.
+    bool give_up_one();
+
     // The one that has waited longest; empty where there is none. Its handlers are unset.
     HeldSandbox claim_parked();
     std::unique_ptr<Shell> claim_shell();
@@ -60,6 +64,8 @@ class Pool {
     [[nodiscard]] uint64_t claimed() const { return claimed_; }
 
   private:
+    void end_youngest_parked();
+    void end_youngest_shell();
     void lost(const char* what, const std::string& error);
 
     EventLoop& loop_;

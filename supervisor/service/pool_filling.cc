@@ -18,10 +18,6 @@ using namespace std::chrono_literals;
 
 constexpr Duration kLimitPause = 1s;  // until limits are looked at again
 
-uint64_t parked_cost(const TemplateInfo& info) {
-    return info.parked_bytes != 0 ? info.parked_bytes : info.memory_bytes;
-}
-
 }  // namespace
 
 uint64_t host_available_bytes() {
@@ -192,6 +188,7 @@ void Pools::fill_done(const std::shared_ptr<Making>& making) {
     } else {
         found->second->add_shell({std::move(making->shell), making->handlers});
     }
+    watch_memory();
     rest_after(making->began);
 }
 

@@ -1,4 +1,5 @@
-// Targets, claims and views; pool_filling.cc works towards the targets.
+// Targets, claims and views; pool_filling.cc works towards the targets, and
+// pool_pressure.cc away from them.
 #include "supervisor/service/pools.h"
 
 #include <fmt/format.h>
@@ -25,12 +26,17 @@ std::optional<uint32_t> count_in(const Json& object, const char* name) {
     return found->get<uint32_t>();
 }
 
+supervisor::MachineShape shape_of(const TemplateInfo& info) {
+    return {info.cpus, info.memory_bytes, info.disk_bytes != 0 ? 2U : 1U};
+}
+
 }  // namespace
 
 Pools::Pools(Parts parts) : parts_(std::move(parts)) {}
 
 Pools::~Pools() {
     parts_.loop.cancel_timer(timer_);
+    parts_.loop.cancel_timer(memory_timer_);
     if (making_) {
         *making_->handlers = {};
     }
@@ -143,6 +149,17 @@ std::unique_ptr<Shell> Pools::claim_shell(const std::string& template_name) {
     return found == pools_.end() ? nullptr : found->second->claim_shell();
 }
 
+std::unique_ptr<Shell> Pools::claim_shell_of(const supervisor::MachineShape& shape) {
+    for (const auto& [name, pool] : pools_) {
+        const auto info = pool->shells() == 0 ? Result<TemplateInfo>(fail("no shell waits"))
+                                              : parts_.engine.find_template(name);
+        if (info && shape_of(*info) == shape) {
+            return pool->claim_shell();
+        }
+    }
+    return nullptr;
+}
+
 void Pools::begin_foreground() {
     ++foreground_;
 }
@@ -153,9 +170,19 @@ void Pools::end_foreground() {
     schedule(kQuiet);
 }
 
+std::shared_ptr<const void> Pools::foreground() {
+    begin_foreground();
+    return {this, [held = std::weak_ptr(self_)](const Pools*) {
+                if (const auto self = held.lock()) {
+                    (*self)->end_foreground();
+                }
+            }};
+}
+
 void Pools::stop() {
     stopped_ = true;
     parts_.loop.cancel_timer(std::exchange(timer_, 0));
+    parts_.loop.cancel_timer(std::exchange(memory_timer_, 0));
     if (making_) {
         *making_->handlers = {};
         making_.reset();

@@ -38,7 +38,8 @@ struct PoolView {
 
 // Belongs to its event loop's thread. One guest or shell is made at a time, and none while a start
 // that somebody waits for is under way, nor for kQuiet after it: the command it was for has the
-// processor then. Where starts never cease, one is made every kMostYield all the same.
+// processor then. Where starts never cease, one is made every kMostYield all the same. A host whose
+// memory falls below the limit gets back what waits.
 class Pools {
   public:
     static constexpr Duration kQuiet = std::chrono::milliseconds(100);
@@ -69,10 +70,14 @@ class Pools {
     // Empty where nothing waits.
     HeldSandbox claim_parked(const std::string& template_name);
     std::unique_ptr<Shell> claim_shell(const std::string& template_name);
+    // From whichever pool's machines are of this shape.
+    std::unique_ptr<Shell> claim_shell_of(const supervisor::MachineShape& shape);
 
     // A start that somebody waits for is under way, or is over.
     void begin_foreground();
     void end_foreground();
+    // The same, for as long as somebody holds it.
+    [[nodiscard]] std::shared_ptr<const void> foreground();
 
     // Ends everything that waits; nothing is filled any more.
     void stop();
@@ -93,6 +98,8 @@ class Pools {
     void fill_done(const std::shared_ptr<Making>& making);
     void fill_failed(const std::string& template_name, const std::string& error);
     void rest_after(TimePoint began);
+    void watch_memory();
+    void give_back();
 
     Parts parts_;
     std::map<std::string, std::unique_ptr<Pool>> pools_;
@@ -103,8 +110,10 @@ class Pools {
     TimePoint quiet_until_{};
     std::optional<TimePoint> yielding_since_;
     EventLoop::TimerId timer_ = 0;
+    EventLoop::TimerId memory_timer_ = 0;
     TimePoint resting_until_{};
     bool stopped_ = false;
+    const std::shared_ptr<Pools*> self_ = std::make_shared<Pools*>(this);
 };
 
 // MemAvailable of this host in bytes; 0 where it does not say.

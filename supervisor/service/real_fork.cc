@@ -9,6 +9,7 @@
 #include "supervisor/disk.h"
 #include "supervisor/image.h"
 #include "supervisor/service/real_sandbox.h"
+#include "supervisor/service/real_shell.h"
 
 namespace anchorhold::service {
 
@@ -159,7 +160,7 @@ Result<std::unique_ptr<LiveSandbox>> RealSandbox::make_child(const MemorySnapsho
                                      {.start = supervisor::RestoreRequest::Start::kRun,
                                       .files = files,
                                       .identity = std::move(identity),
-                                      .shell = nullptr},
+                                      .shell = RealShell::take(std::move(request.shell))},
                                      std::move(request.parts), made->sandbox_handlers())));
     return made;
 }

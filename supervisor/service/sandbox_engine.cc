@@ -9,25 +9,14 @@
 
 #include "base/sys.h"
 #include "proto/ports.h"
+#include "supervisor/audit/digest_beside.h"
+#include "supervisor/audit/file_digest.h"
 #include "supervisor/disk.h"
+#include "supervisor/service/real_shell.h"
 #include "supervisor/service/restoring_sandbox.h"
 
 namespace anchorhold::service {
 namespace {
-
-class RealShell final : public Shell {
-  public:
-    explicit RealShell(std::unique_ptr<supervisor::Shell> shell) : shell_(std::move(shell)) {}
-    std::unique_ptr<supervisor::Shell> take() { return std::move(shell_); }
-
-  private:
-    std::unique_ptr<supervisor::Shell> shell_;
-};
-
-std::unique_ptr<supervisor::Shell> take(std::unique_ptr<Shell> shell) {
-    // This engine makes no others.
-    return shell ? static_cast<RealShell&>(*shell).take() : nullptr;
-}
 
 supervisor::SandboxSpec spec_of(const supervisor::TemplateManifest& manifest) {
     supervisor::SandboxSpec spec;
@@ -65,6 +54,8 @@ SandboxEngine::Made RealEngine::start_cold(StartRequest request, Handlers handle
             request.folder + "/disk",
             {request.spec.disk_bytes, request.folder, context_.installation.disk_template}));
     }
+    ANCHORHOLD_TRY(supervisor::check_digests_beside(context_.installation.boot_files(request.spec),
+                                                    supervisor::default_digest_cache()));
     auto made =
         std::make_unique<RealSandbox>(context_, request.name, request.spec, std::move(handlers));
     made->set(ANCHORHOLD_TRY(supervisor::Sandbox::start(context_.loop, context_.installation,
@@ -94,7 +85,7 @@ SandboxEngine::Made RealEngine::restore(const TemplateInfo& origin, StartRequest
                                      {.start = supervisor::RestoreRequest::Start::kRun,
                                       .files = found->files,
                                       .identity = std::move(identity),
-                                      .shell = take(std::move(shell)),
+                                      .shell = RealShell::take(std::move(shell)),
                                       .memory = request.memory_backend},
                                      std::move(request.parts), std::move(when))));
     return made;
@@ -119,7 +110,7 @@ SandboxEngine::Made RealEngine::park(const TemplateInfo& origin, std::unique_ptr
                                      {.start = supervisor::RestoreRequest::Start::kPark,
                                       .files = found->files,
                                       .identity = {},
-                                      .shell = take(std::move(shell))},
+                                      .shell = RealShell::take(std::move(shell))},
                                      std::move(parts), made->sandbox_handlers())));
     return made;
 }

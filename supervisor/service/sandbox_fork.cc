@@ -53,19 +53,24 @@ void Sandboxes::fork(const std::string& name, uint32_t count, OnViews done) {
             }
             request.parts = std::move(*parts);
         }
+        request.shell = parts_.pools.claim_shell_of(supervisor::shape_of(child->record.spec()));
+        child->record.start = to_text(request.shell ? StartPath::shell : StartPath::restore);
         requests.push_back(std::move(request));
         handlers.push_back(forward_to(child->live.handlers));
     }
-    (*source)->on_gone = [this, held = *source, made = *children, done](const std::string& error) {
+    const auto foreground = parts_.pools.foreground();
+    (*source)->on_gone = [this, held = *source, made = *children, done,
+                          foreground](const std::string& error) {
         undo_fork(held, made);
         finish(held, fail("it ended meanwhile: " + error), nullptr);
         done(fail("it ended meanwhile: " + error));
     };
-    (*source)->live.sandbox->fork(std::move(requests), std::move(handlers),
-                                  [this, held = *source, made_children = *children,
-                                   done](Result<std::vector<std::unique_ptr<LiveSandbox>>> made) {
-                                      forked(held, made_children, std::move(made), done);
-                                  });
+    (*source)->live.sandbox->fork(
+        std::move(requests), std::move(handlers),
+        [this, held = *source, made_children = *children, done,
+         foreground](Result<std::vector<std::unique_ptr<LiveSandbox>>> made) {
+            forked(held, made_children, std::move(made), done);
+        });
 }
 
 // Their entries and records; all of them, or none is left.
@@ -86,7 +91,6 @@ Result<std::vector<Sandboxes::EntryRef>> Sandboxes::make_children(const EntryRef
         child->record.parent = source->record.name;
         child->record.state = SandboxState::creating;
         child->record.pending = PendingOperation{"fork", source->record.name, group};
-        child->record.start = to_text(StartPath::restore);
         child->record.last_fork = 0;
         child->record.adoptions = 0;
         child->record.created_unix = parts_.unix_time();

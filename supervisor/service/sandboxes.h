@@ -18,6 +18,7 @@
 #include "supervisor/service/held_sandbox.h"
 #include "supervisor/service/keeping.h"
 #include "supervisor/service/metrics.h"
+#include "supervisor/service/pools.h"
 #include "supervisor/service/record.h"
 #include "supervisor/service/record_store.h"
 #include "supervisor/service/starter.h"
@@ -65,6 +66,7 @@ class Sandboxes {
         EventLoop& loop;
         SandboxEngine& engine;
         Starter& starter;
+        Pools& pools;
         RecordStore& store;
         Keeping& keeping;
         Windows& windows;

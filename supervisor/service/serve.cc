@@ -76,8 +76,8 @@ class Service {
                                                       options_.pool_limits, host_available_bytes});
         starter_ = std::make_unique<Starter>(loop_, *engine_, *pools_, metrics_);
         sandboxes_ = std::make_unique<Sandboxes>(
-            Sandboxes::Parts{loop_, *engine_, *starter_, *store_, *keeper_, *windows_, metrics_,
-                             [] { return static_cast<int64_t>(::time(nullptr)); }});
+            Sandboxes::Parts{loop_, *engine_, *starter_, *pools_, *store_, *keeper_, *windows_,
+                             metrics_, [] { return static_cast<int64_t>(::time(nullptr)); }});
         runs_ =
             std::make_unique<Runs>(Runs::Parts{loop_, *engine_, *starter_, *windows_, metrics_});
         api_ = std::make_unique<Api>(

@@ -17,6 +17,7 @@
 #include "base/sys.h"
 #include "snapshot/memory_digests.h"
 #include "snapshot/working_set.h"
+#include "supervisor/audit/digest_beside.h"
 #include "supervisor/audit/file_digest.h"
 #include "supervisor/disk.h"
 #include "supervisor/templates/template_form.h"
@@ -95,6 +96,8 @@ Result<std::unique_ptr<TemplateBuilder>> TemplateBuilder::start(EventLoop& loop,
 Status TemplateBuilder::boot() {
     step("booting " + request_.sandbox.image);
     manifest_.name = request_.name;
+    ANCHORHOLD_TRY(
+        check_digests_beside(installation_.boot_files(request_.sandbox), request_.digest_cache));
     manifest_.image = installation_.image_path(request_.sandbox.image);
     manifest_.image_digest = ANCHORHOLD_TRY(file_digest(manifest_.image, request_.digest_cache));
     manifest_.shape = {request_.sandbox.cpus, request_.sandbox.memory_bytes,

@@ -129,6 +129,32 @@ TEST_F(PoolsTest, host_keeps_its_memory) {
     EXPECT_EQ(engine.pending.size(), 1U);
 }
 
+TEST_F(PoolsTest, host_that_runs_short_gets_back_what_waits_and_no_more) {
+    set(3, 1);
+    engine.let_all();
+    EXPECT_EQ(waiting(), "3/1");
+    available = uint64_t{200} << 20;  // 312 MiB below the floor: two guests of 256 MiB
+    pass(1100ms);
+    EXPECT_EQ(waiting(), "1/1");
+    EXPECT_EQ(engine.alive.size(), 1U);
+    available = uint64_t{600} << 20;  // above the floor, and still no room for another
+    pass(3s);
+    EXPECT_EQ(waiting(), "1/1");
+    EXPECT_TRUE(engine.pending.empty());
+    available = uint64_t{2} << 30;
+    pass(1100ms);
+    EXPECT_EQ(engine.pending.size(), 1U) << "not filled again";
+}
+
+TEST_F(PoolsTest, shells_go_when_no_parked_guest_is_left) {
+    set(1, 2);
+    engine.let_all();
+    available = 0;
+    pass(1100ms);
+    EXPECT_EQ(waiting(), "0/0");
+    EXPECT_EQ(engine.shells, 0U);
+}
+
 TEST_F(PoolsTest, number_of_all_together_is_bounded) {
     end();
     limits.max_waiting = 3;

@@ -416,6 +416,37 @@ TEST_F(SandboxesTest, forks_are_named_numbered_and_all_there) {
     }
 }
 
+TEST_F(SandboxesTest, forks_become_the_shells_that_wait_for_machines_of_their_shape) {
+    create("amber");
+    const Record source = sandboxes->find("amber")->record;
+    TemplateInfo& other = engine.templates["other"] = engine.templates["python"];
+    other.name = "other";
+    other.memory_bytes = source.memory_bytes * 2;
+    TemplateInfo& same = engine.templates["same"] = engine.templates["python"];
+    same.name = "same";
+    same.cpus = source.cpus;
+    same.memory_bytes = source.memory_bytes;
+    same.disk_bytes = source.disk_bytes;
+    for (const char* name : {"other", "same"}) {
+        ASSERT_TRUE(pools->set(name, {0, 2}));
+    }
+    pass(Pools::kQuiet + std::chrono::milliseconds(1));  // after the creation
+    engine.let_all();
+    std::vector<SandboxView> made;
+    sandboxes->fork("amber", 3, [&](Result<std::vector<SandboxView>> views) {
+        made = views ? *views : std::vector<SandboxView>();
+    });
+    engine.turn();
+    EXPECT_EQ(engine.pending.size(), 1U) << "a shell is made while the fork is under way";
+    engine.let_all();
+    ASSERT_EQ(made.size(), 3U);
+    EXPECT_EQ(made[0].record.start, "shell");
+    EXPECT_EQ(made[1].record.start, "shell");
+    EXPECT_EQ(made[2].record.start, "restore");
+    EXPECT_EQ(pools->find("other")->claimed, 0U);
+    EXPECT_EQ(pools->find("same")->claimed, 2U);
+}
+
 TEST_F(SandboxesTest, fork_that_is_refused_leaves_the_source_alone) {
     create("amber");
     sandboxes->fork("amber", kMaxForks + 1, [this](const Result<std::vector<SandboxView>>& made) {

@@ -125,7 +125,7 @@ class ServiceFixture : public testing::Test {
                                                      [this] { return available; }});
         starter = std::make_unique<Starter>(*loop, engine, *pools, metrics);
         sandboxes = std::make_unique<Sandboxes>(Sandboxes::Parts{
-            *loop, engine, *starter, *store, keeping, windows, metrics, [] { return 1; }});
+            *loop, engine, *starter, *pools, *store, keeping, windows, metrics, [] { return 1; }});
         ASSERT_TRUE(sandboxes->recover());
     }
     // It goes without a word, as kill -9 makes it.
