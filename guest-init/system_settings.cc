@@ -21,6 +21,8 @@ constexpr Sysctl kSysctls[] = {
     {"kernel/sysrq", "0", "nobody sits at the console"},
     {"fs/protected_symlinks", "1", "/tmp is shared between the users of the image"},
     {"fs/protected_hardlinks", "1", "as symlinks"},
+    {"vm/compaction_proactiveness", "0",
+     "kcompactd would look twice a second, in idle guests, too"},
     {"net/ipv4/ip_unprivileged_port_start", "0", "agents serve on port 80 without a capability"},
     {"net/ipv4/ping_group_range", "0 2147483647", "ping without a raw socket"},
 };
