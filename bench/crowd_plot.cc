@@ -80,8 +80,8 @@ MemoryShare share_of_one_more(const IdleCrowd& smaller, const IdleCrowd& larger)
 std::vector<std::string> rush_svgs(const Report& report) {
     const std::string_view unit = report.environment.clock == kVirtualClock ? "virtual ms" : "ms";
     std::vector<std::string> pictures;
-    for (const StartKind kind :
-         {StartKind::kCold, StartKind::kRestored, StartKind::kShell, StartKind::kParked}) {
+    for (const StartKind kind : {StartKind::kCold, StartKind::kRestored, StartKind::kShell,
+                                 StartKind::kParked, StartKind::kForked}) {
         std::vector<plot::Series> series;
         for (const Rush& rush : report.rushes) {
             if (rush.start != kind) {

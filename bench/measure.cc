@@ -15,6 +15,7 @@
 #include "base/event_loop.h"
 #include "base/sys.h"
 #include "bench/crowd.h"
+#include "bench/forked_variant.h"
 #include "bench/restored_variant.h"
 #include "bench/sandbox_variant.h"
 #include "bench/warm_template.h"
@@ -165,6 +166,9 @@ Result<Report> measure(const supervisor::Installation& installation, MeasureRequ
     const auto make = [&](StartKind kind) -> std::unique_ptr<Variant> {
         if (kind == StartKind::kCold) {
             return std::make_unique<SandboxVariant>(*loop, installation, sandbox, request.version);
+        }
+        if (kind == StartKind::kForked) {
+            return std::make_unique<ForkedVariant>(*loop, installation, *from, request.version);
         }
         return std::make_unique<RestoredVariant>(*loop, installation, *from, kind,
                                                  request.memory_backend, request.version);

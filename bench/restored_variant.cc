@@ -1,10 +1,10 @@
 // The sandbox of one start is dropped when the next is prepared.
 #include "bench/restored_variant.h"
 
-#include <cerrno>
 #include <chrono>
 #include <utility>
 
+#include "bench/wait.h"
 #include "supervisor/guest_identity.h"
 
 namespace anchorhold::bench {
@@ -28,20 +28,6 @@ RestoredVariant::RestoredVariant(EventLoop& loop, const supervisor::Installation
     description_.start = kind;
 }
 
-Status RestoredVariant::wait_until(Duration patience, const std::function<bool()>& done) {
-    bool late = false;
-    const auto deadline = loop_.add_timer(patience, [&late] { late = true; });
-    Status turned;
-    while (turned && !late && !gone_ && !done()) {
-        turned = loop_.run_once(Duration::max());
-    }
-    loop_.cancel_timer(deadline);
-    ANCHORHOLD_TRY(turned);
-    return late || gone_
-               ? Status(fail("what was prepared did not become ready", late ? ETIMEDOUT : 0))
-               : Status();
-}
-
 Status RestoredVariant::prepare(Duration patience) {
     sandbox_.reset();
     shell_.reset();
@@ -52,19 +38,23 @@ Status RestoredVariant::prepare(Duration patience) {
                 loop_, installation_, from_.files.shape,
                 {.on_prepared = nullptr, .on_end = [this](const std::string&) { gone_ = true; }}));
             ANCHORHOLD_TRY(shell_->prepare_disk(from_.files));
-            ANCHORHOLD_TRY(wait_until(patience, [this] { return shell_->prepared(); }));
+            ANCHORHOLD_TRY(wait_until(
+                loop_, patience, [this] { return shell_->prepared(); }, gone_));
             break;
         case StartKind::kParked:
             ANCHORHOLD_TRY(restore(supervisor::RestoreRequest::Start::kPark, {}));
-            ANCHORHOLD_TRY(wait_until(patience, [this] { return parked_; }));
+            ANCHORHOLD_TRY(wait_until(
+                loop_, patience, [this] { return parked_; }, gone_));
             break;
         case StartKind::kCold:
         case StartKind::kRestored:
+        case StartKind::kForked:
             return {};
     }
     bool settled = false;
     const auto timer = loop_.add_timer(kSettled, [&settled] { settled = true; });
-    const Status waited = wait_until(patience, [&settled] { return settled; });
+    const Status waited = wait_until(
+        loop_, patience, [&settled] { return settled; }, gone_);
     loop_.cancel_timer(timer);
     return waited;
 }

@@ -2,7 +2,6 @@
 // VMM, and parked.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,7 +19,8 @@ namespace anchorhold::bench {
 // is open.
 class RestoredVariant final : public Variant {
   public:
-    // What is referred to outlives it. `kind` is not kCold. `version` is Anchorhold's.
+    // What is referred to outlives it. `kind` is neither kCold nor kForked. `version` is
+    // Anchorhold's.
     RestoredVariant(EventLoop& loop, const supervisor::Installation& installation,
                     const supervisor::OpenTemplate& from, StartKind kind,
                     std::optional<supervisor::MemoryBackend> memory, std::string version);
@@ -39,7 +39,6 @@ class RestoredVariant final : public Variant {
   private:
     void is_ready(supervisor::RestoreRequest::Start how);
     Status restore(supervisor::RestoreRequest::Start how, supervisor::GuestIdentity identity);
-    Status wait_until(Duration patience, const std::function<bool()>& done);
 
     EventLoop& loop_;
     const supervisor::Installation& installation_;

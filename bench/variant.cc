@@ -10,10 +10,11 @@ struct KindWord {
     StartKind kind;
     std::string_view word;
 };
-constexpr std::array<KindWord, 4> kKinds = {{{StartKind::kCold, "cold"},
+constexpr std::array<KindWord, 5> kKinds = {{{StartKind::kCold, "cold"},
                                              {StartKind::kRestored, "restored"},
                                              {StartKind::kShell, "shell"},
-                                             {StartKind::kParked, "parked"}}};
+                                             {StartKind::kParked, "parked"},
+                                             {StartKind::kForked, "forked"}}};
 
 }  // namespace
 

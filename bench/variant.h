@@ -24,9 +24,11 @@ enum class StartKind : uint8_t {
     kRestored,  // a template is restored; nothing was prepared for it
     kShell,     // a template is restored into a VMM that waited for one
     kParked,    // a restored sandbox that stood still goes on
+    kForked,    // one that runs is copied
 };
 
-// "cold", "restored", "shell", "parked": on the command line, in JSON and in keys of a baseline.
+// "cold", "restored", "shell", "parked", "forked": on the command line, in JSON and in keys of a
+// baseline.
 [[nodiscard]] std::string_view word(StartKind kind);
 [[nodiscard]] std::optional<StartKind> start_kind(std::string_view word);
 

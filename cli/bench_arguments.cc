@@ -19,7 +19,8 @@ Result<std::vector<bench::StartKind>> start_kinds(const std::vector<std::string>
     for (const std::string& word : words) {
         const auto kind = bench::start_kind(word);
         if (!kind) {
-            return fail(fmt::format("--starts '{}': write cold, restored, shell or parked", word));
+            return fail(
+                fmt::format("--starts '{}': write cold, restored, shell, parked or forked", word));
         }
         kinds.push_back(*kind);
     }

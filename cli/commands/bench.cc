@@ -168,10 +168,12 @@ void add_bench(CommandLine& line) {
         ->type_name("SIZE")
         ->capture_default_str();
     start_command
-        ->add_option("--starts", into.starts,
-                     "How sandboxes start, separated by commas: cold, restored (from a template), "
-                     "shell (into "
-                     "a VMM that waited), parked (restored already, standing still)")
+        ->add_option(
+            "--starts", into.starts,
+            "How sandboxes start, separated by commas: cold, restored (from a template), "
+            "shell (into "
+            "a VMM that waited), parked (restored already, standing still), forked (from one "
+            "that runs)")
         ->type_name("KIND")
         ->delimiter(',')
         ->capture_default_str();

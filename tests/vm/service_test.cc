@@ -157,6 +157,25 @@ TEST_F(ServiceTest, pool_serves_parked_guests_and_falls_back_when_it_is_empty) {
 }
 
 // Seconds that leap are paid for by the command that comes first; hours would wake every watchdog.
+TEST_F(ServiceTest, forks_become_the_shells_that_wait_and_are_as_other_forks) {
+    make_template();
+    out({"create", "tree", "--from", "t"});
+    in("tree", "echo before > file; echo in-memory > /dev/shm/word");
+    out({"pool", "set", "t", "--parked", "0", "--shells", "2"});
+    wait_for_pool("2/2");
+    EXPECT_EQ(out({"fork", "tree", "--count", "3"}), "tree-1\ntree-2\ntree-3");
+    std::set<std::string> identities;
+    for (const std::string name : {"tree-1", "tree-2", "tree-3"}) {
+        const std::string view = out({"inspect", name, "--json"});
+        EXPECT_NE(view.find(name == "tree-3" ? "\"restore\"" : "\"shell\""), std::string::npos)
+            << view;
+        EXPECT_EQ(in(name, "cat file /dev/shm/word"), "before\nin-memory") << name;
+        identities.insert(in(name, "cat /proc/sys/kernel/random/boot_id"));
+    }
+    EXPECT_EQ(identities.size(), 3U);
+    out({"pool", "set", "t", "--parked", "0", "--shells", "0"});
+}
+
 TEST_F(ServiceTest, time_does_not_pass_for_a_parked_guest_and_its_wall_clock_is_right) {
     using Clock = std::chrono::steady_clock;
     make_template();
