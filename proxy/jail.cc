@@ -1,31 +1,21 @@
 // A linear checklist; every step is checked.
 #include "proxy/jail.h"
 
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstddef>
-#include <cstdint>
-#include <vector>
+
+#include "base/lock_down.h"
 
 namespace anchorhold::proxy {
 namespace {
-
-struct AllowedCall {
-    uint32_t number;
-    const char* reason;
-};
 
 // What one proxy needs after its setup, and nothing that opens, connects, forks or signals.
 constexpr AllowedCall kAllowed[] = {
@@ -69,34 +59,6 @@ constexpr AllowedCall kAllowed[] = {
     {SYS_exit, "the end"},
     {SYS_exit_group, "the end"},
 };
-
-sock_filter load(size_t offset) {
-    return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset));
-}
-
-std::vector<sock_filter> make_filter() {
-    std::vector<sock_filter> filter = {
-        load(offsetof(seccomp_data, arch)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-        load(offsetof(seccomp_data, nr)),
-    };
-    const auto add = [&](sock_filter instruction) { filter.push_back(instruction); };
-    // Executable memory: the third argument of mmap and mprotect.
-    for (const uint32_t number : {uint32_t{SYS_mmap}, uint32_t{SYS_mprotect}}) {
-        add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4));
-        add(load(offsetof(seccomp_data, args) + 2 * sizeof(uint64_t)));
-        add(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 4 /* PROT_EXEC */, 0, 1));
-        add(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
-        add(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-    }
-    for (const AllowedCall& call : kAllowed) {
-        add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call.number, 0, 1));
-        add(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-    }
-    add(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
-    return filter;
-}
 
 // For the store of secrets: what a user may lock on most hosts.
 constexpr rlim_t kLockedWithoutRoot = rlim_t{8} << 20;
@@ -185,13 +147,7 @@ Status install_filter() {
     if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) {
         return fail_errno("prctl", "PR_SET_DUMPABLE");
     }
-    const std::vector<sock_filter> filter = make_filter();
-    const sock_fprog program{static_cast<unsigned short>(filter.size()),
-                             const_cast<sock_filter*>(filter.data())};
-    if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0) {
-        return fail_errno("prctl", "PR_SET_SECCOMP");
-    }
-    return {};
+    return anchorhold::install_filter(kAllowed);
 }
 
 }  // namespace anchorhold::proxy
