@@ -78,13 +78,19 @@ Status become(uid_t user) {
     return {};
 }
 
+bool may_make_namespaces() {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3]{};
+    return ::syscall(SYS_capget, &header, sets) == 0 &&
+           (sets[0].effective & 1U << CAP_SYS_ADMIN) != 0;
+}
+
 }  // namespace
 
 Result<Jailed> enter_jail(const Jail& jail) {
-    const bool root = ::geteuid() == 0;
-    const int kinds = jail.namespaces | CLONE_NEWNS;
+    const int user_namespace = may_make_namespaces() ? 0 : CLONE_NEWUSER;
     Jailed jailed = Jailed::kApart;
-    if (::unshare(root ? kinds : kinds | CLONE_NEWUSER) == 0) {
+    if (::unshare(jail.namespaces | CLONE_NEWNS | user_namespace) == 0) {
         ANCHORHOLD_TRY(enter_empty_root());
         ANCHORHOLD_TRY(drop_bounding_set());
     } else if (errno == EPERM || errno == ENOSPC || errno == EINVAL) {
@@ -92,7 +98,7 @@ Result<Jailed> enter_jail(const Jail& jail) {
     } else {
         return fail_errno("unshare");
     }
-    if (root && jailed == Jailed::kApart && jail.user) {
+    if (::geteuid() == 0 && jailed == Jailed::kApart && jail.user) {
         ANCHORHOLD_TRY(become(*jail.user));
     }
     for (const Limit& limit : jail.limits) {
