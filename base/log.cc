@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <memory>
 
 namespace anchorhold::log {
@@ -48,6 +49,12 @@ spdlog::logger& logger() {
 void configure(std::string_view component, Level threshold) {
     component_name = component;
     minimum = threshold;
+}
+
+void open_nothing_later() {
+    // Even UTC makes libc look for the host's time zone, once.
+    ::setenv("TZ", "UTC0", 1);  // NOLINT(concurrency-mt-unsafe): at start-up
+    ::tzset();
 }
 
 Level level_from_environment(Level fallback) {

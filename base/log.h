@@ -16,6 +16,9 @@ enum class Level { kDebug, kInfo, kWarning, kError, kOff };
 // threads start.
 void configure(std::string_view component, Level threshold);
 
+// For programs that lock themselves down: does now what the first line would open a file for.
+void open_nothing_later();
+
 // Reads ANCHORHOLD_LOG (debug, info, warning, error, off); `fallback` where it is unset or unknown.
 [[nodiscard]] Level level_from_environment(Level fallback);
 

@@ -3,6 +3,7 @@
 #include "base/spawn.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -40,6 +41,7 @@ struct Plan {
     int report;
     int lowest_free;  // first number above all targets
     pid_t parent;
+    bool nobody = false;  // in a user namespace in which it has no name
 };
 
 [[noreturn]] void refuse(int report, int code) {
@@ -52,6 +54,23 @@ int move_away(int fd, const Plan& plan) {
     return ::fcntl(fd, F_DUPFD_CLOEXEC, plan.lowest_free);
 }
 
+// A user namespace gives its first process every capability, and exec takes them away again from
+// who is nobody there: these two make further namespaces and give up the rest (capabilities(7),
+// ambient).
+void keep_for_jail() {
+    constexpr int kKept[] = {CAP_SYS_ADMIN, CAP_SETPCAP};
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3]{};
+    ::syscall(SYS_capget, &header, sets);
+    for (const int capability : kKept) {
+        sets[0].inheritable |= 1U << capability;
+    }
+    ::syscall(SYS_capset, &header, sets);
+    for (const int capability : kKept) {
+        ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);
+    }
+}
+
 [[noreturn]] void child_main(const SpawnRequest& request, Plan& plan) {
     // Handlers first: what comes once signals are unblocked must not run our parent's.
     for (int number = 1; number < NSIG; ++number) {
@@ -60,6 +79,9 @@ int move_away(int fd, const Plan& plan) {
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    if (plan.nobody) {
+        keep_for_jail();
+    }
     if (request.new_session) {
         ::setsid();
     }
@@ -136,7 +158,16 @@ Result<Child> spawn(const SpawnRequest& request) {
     args.flags = CLONE_PIDFD;
     args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
     args.exit_signal = SIGCHLD;
-    const long pid = ::syscall(SYS_clone3, &args, sizeof args);
+    plan.nobody = request.alone && ::geteuid() != 0;
+    const uint64_t namespaces =
+        (request.alone ? CLONE_NEWPID : 0) | (plan.nobody ? CLONE_NEWUSER : 0);
+    args.flags |= namespaces;
+    long pid = ::syscall(SYS_clone3, &args, sizeof args);
+    if (pid < 0 && namespaces != 0) {  // forbidden, too many, or not in this kernel
+        args.flags = CLONE_PIDFD;
+        plan.nobody = false;
+        pid = ::syscall(SYS_clone3, &args, sizeof args);
+    }
     if (pid < 0) {
         return fail_errno("clone3", request.path);
     }

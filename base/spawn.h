@@ -21,6 +21,9 @@ struct SpawnRequest {
     std::vector<std::pair<int, int>>
         descriptors;           // (ours, the child's number); all others are closed in the child
     bool new_session = false;  // setsid(): out of reach of the terminal's signals
+    // The first process of a PID namespace of its own, where this host allows; for another user
+    // than root within a user namespace, with what enter_jail() needs (jail.h).
+    bool alone = false;
     int parent_death_signal =
         0;  // sent to the child when the *thread* that spawned it ends; 0: none
 };

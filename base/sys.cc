@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -56,6 +57,11 @@ ssize_t copy_some(int source, int target, off64_t offset, uint64_t length) {
         written += some;
     }
     return count;
+}
+
+// fstat(2) itself: libc's goes by newfstatat(2), which takes paths.
+int status_of(int fd, struct stat& status) {
+    return static_cast<int>(::syscall(SYS_fstat, fd, &status));
 }
 
 }  // namespace
@@ -146,8 +152,10 @@ Status write_all(int fd, std::string_view text) {
 Status read_exact_at(int fd, std::span<std::byte> buffer, uint64_t offset,
                      std::string_view object) {
     while (!buffer.empty()) {
-        const ssize_t count = retry(
-            [&] { return ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(offset)); });
+        // preadv2, since that is what disks need: one call fewer in a filter.
+        const iovec piece{buffer.data(), buffer.size()};
+        const ssize_t count =
+            retry([&] { return ::preadv2(fd, &piece, 1, static_cast<off_t>(offset), 0); });
         if (count < 0) {
             return fail_errno("read", object);
         }
@@ -213,7 +221,7 @@ Status write_file(const std::string& path, std::string_view content) {
 
 Result<uint64_t> bytes_on_disk(int fd, std::string_view object) {
     struct stat status {};
-    if (::fstat(fd, &status) < 0) {
+    if (status_of(fd, status) < 0) {
         return fail_errno("fstat", object);
     }
     constexpr uint64_t kBlock = 512;  // st_blocks' unit, whatever st_blksize says (stat(2))
@@ -230,7 +238,7 @@ Status link_file(int fd, const std::string& path) {
 
 Result<uint64_t> file_size(int fd, std::string_view object) {
     struct stat status {};
-    if (::fstat(fd, &status) < 0) {
+    if (status_of(fd, status) < 0) {
         return fail_errno("fstat", object);
     }
     if (S_ISBLK(status.st_mode)) {

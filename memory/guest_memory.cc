@@ -1,7 +1,6 @@
 // Layout, bounds and discarding of guest RAM.
 #include "memory/guest_memory.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -180,18 +179,12 @@ Result<uint64_t> GuestMemory::discard(GuestRange range) const {
         return uint64_t{0};
     }
     const uint64_t length = last - first;
-    if (sharing_ == Sharing::kShared) {
-        if (::fallocate(memfd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                        static_cast<off_t>(region->file_offset + first),
-                        static_cast<off_t>(length)) < 0) {
-            return fail_errno("fallocate", "guest memory");
-        }
-        return length;
-    }
     void* const place = region->host + first;
-    if (!memfd_.valid()) {
-        // A pager hears of it (UFFD_EVENT_REMOVE) and gives zeros from now on.
-        return ::madvise(place, length, MADV_DONTNEED) == 0
+    if (sharing_ == Sharing::kShared || !memfd_.valid()) {
+        // A hole in the file; or a pager hears of it (UFFD_EVENT_REMOVE) and gives zeros from now
+        // on.
+        const int advice = sharing_ == Sharing::kShared ? MADV_REMOVE : MADV_DONTNEED;
+        return ::madvise(place, length, advice) == 0
                    ? Result<uint64_t>(length)
                    : Result<uint64_t>(fail_errno("madvise", "guest memory"));
     }

@@ -15,7 +15,7 @@ namespace {
 
 // What any program of ours needs.
 constexpr AllowedCall kAlways[] = {
-    {SYS_pread64, "files"},
+    {SYS_preadv2, "files"},
     {SYS_fstat, "how large they are"},
     {SYS_newfstatat, "the same, by libc"},
     {SYS_mmap, "memory, never executable"},
@@ -56,7 +56,7 @@ constexpr AllowedCall kServing[] = {
 };
 
 constexpr AllowedCall kConverting[] = {
-    {SYS_pwrite64, "the target"},
+    {SYS_pwritev2, "the target"},
     {SYS_ftruncate, "its size"},
     {SYS_lseek, "where the source has data"},
 };

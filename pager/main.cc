@@ -62,6 +62,7 @@ Status run(std::string_view mode) {
 int main(int argc, char** argv) {
     using namespace anchorhold;
     log::configure("pager", log::level_from_environment(log::Level::kWarning));
+    log::open_nothing_later();
     std::signal(SIGPIPE, SIG_IGN);
     const Status ended = pager::run(argc > 1 ? argv[1] : "");
     if (!ended) {

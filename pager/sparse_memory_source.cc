@@ -1,4 +1,4 @@
-// pread.
+// Positional reads.
 #include "pager/sparse_memory_source.h"
 
 #include "base/sys.h"

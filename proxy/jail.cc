@@ -1,31 +1,17 @@
 // A linear checklist; every step is checked.
 #include "proxy/jail.h"
 
-#include <linux/audit.h>
-#include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstddef>
-#include <cstdint>
-#include <vector>
+#include "base/jail.h"
+#include "base/lock_down.h"
 
 namespace anchorhold::proxy {
 namespace {
-
-struct AllowedCall {
-    uint32_t number;
-    const char* reason;
-};
 
 // What one proxy needs after its setup, and nothing that opens, connects, forks or signals.
 constexpr AllowedCall kAllowed[] = {
@@ -70,74 +56,8 @@ constexpr AllowedCall kAllowed[] = {
     {SYS_exit_group, "the end"},
 };
 
-sock_filter load(size_t offset) {
-    return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset));
-}
-
-std::vector<sock_filter> make_filter() {
-    std::vector<sock_filter> filter = {
-        load(offsetof(seccomp_data, arch)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-        load(offsetof(seccomp_data, nr)),
-    };
-    const auto add = [&](sock_filter instruction) { filter.push_back(instruction); };
-    // Executable memory: the third argument of mmap and mprotect.
-    for (const uint32_t number : {uint32_t{SYS_mmap}, uint32_t{SYS_mprotect}}) {
-        add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4));
-        add(load(offsetof(seccomp_data, args) + 2 * sizeof(uint64_t)));
-        add(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 4 /* PROT_EXEC */, 0, 1));
-        add(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
-        add(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-    }
-    for (const AllowedCall& call : kAllowed) {
-        add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call.number, 0, 1));
-        add(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-    }
-    add(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
-    return filter;
-}
-
 // For the store of secrets: what a user may lock on most hosts.
 constexpr rlim_t kLockedWithoutRoot = rlim_t{8} << 20;
-
-// An empty tmpfs, read-only, as the only mount.
-Status enter_empty_root() {
-    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) {
-        return fail_errno("mount", "/ (private)");
-    }
-    if (::mount("none", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=555") <
-        0) {
-        return fail_errno("mount", "an empty root");
-    }
-    if (::chdir("/tmp") < 0) {
-        return fail_errno("chdir", "the empty root");
-    }
-    if (::syscall(SYS_pivot_root, ".", ".") < 0) {
-        return fail_errno("pivot_root");
-    }
-    if (::umount2(".", MNT_DETACH) < 0) {
-        return fail_errno("umount2", "the old root");
-    }
-    if (::mount(nullptr, "/", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) < 0) {
-        return fail_errno("mount", "/ (read-only)");
-    }
-    return {};
-}
-
-Status drop_capabilities() {
-    for (int capability = 0; capability <= CAP_LAST_CAP; ++capability) {
-        if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 && errno != EINVAL) {
-            return fail_errno("prctl", "PR_CAPBSET_DROP");
-        }
-    }
-    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    __user_cap_data_struct none[2] = {};
-    if (::syscall(SYS_capset, &header, none) < 0) {
-        return fail_errno("capset");
-    }
-    return {};
-}
 
 Status limit(int resource, rlim_t most, const char* name) {
     const rlimit value{most, most};
@@ -150,22 +70,15 @@ Status limit(int resource, rlim_t most, const char* name) {
 
 Status enter_empty_namespaces() {
     const bool root = ::geteuid() == 0;
-    const int kinds = CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
     // Root of a container may not be allowed to; it then locks what a user locks.
     if (!root || !limit(RLIMIT_MEMLOCK, RLIM_INFINITY, "RLIMIT_MEMLOCK")) {
         ANCHORHOLD_TRY(limit(RLIMIT_MEMLOCK, kLockedWithoutRoot, "RLIMIT_MEMLOCK"));
     }
-    if (::unshare(root ? kinds : kinds | CLONE_NEWUSER) == 0) {
-        ANCHORHOLD_TRY(enter_empty_root());
-        ANCHORHOLD_TRY(drop_capabilities());
-    } else if (root) {
-        return fail_errno("unshare");
-    }
-    ANCHORHOLD_TRY(limit(RLIMIT_CORE, 0, "RLIMIT_CORE"));
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-        return fail_errno("prctl", "PR_SET_NO_NEW_PRIVS");
-    }
-    return {};
+    const Jailed jailed = ANCHORHOLD_TRY(enter_jail(
+        {.namespaces = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS, .user = {}, .limits = {}}));
+    return root && jailed == Jailed::kBeside
+               ? Status(fail("unshare: this host lets not even root have namespaces"))
+               : Status();
 }
 
 Status lock_memory() {
@@ -182,16 +95,7 @@ Status lock_memory() {
 }
 
 Status install_filter() {
-    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) {
-        return fail_errno("prctl", "PR_SET_DUMPABLE");
-    }
-    const std::vector<sock_filter> filter = make_filter();
-    const sock_fprog program{static_cast<unsigned short>(filter.size()),
-                             const_cast<sock_filter*>(filter.data())};
-    if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0) {
-        return fail_errno("prctl", "PR_SET_SECCOMP");
-    }
-    return {};
+    return anchorhold::install_filter(kAllowed);
 }
 
 }  // namespace anchorhold::proxy

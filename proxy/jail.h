@@ -7,9 +7,9 @@
 namespace anchorhold::proxy {
 
 // Once, in the zygote, before it forks: own namespaces (network, mounts, ipc, uts) where the host
-// allows, an empty read-only root, no capability, no core dump, nothing gained by exec. Without the
-// right to make namespaces (not root, and no user namespaces) it goes on: the filter below holds
-// without them.
+// allows, an empty read-only root, no capability, no core dump, nothing gained by exec
+// (base/jail.h). Without the right to make namespaces (not root, and no user namespaces) it goes
+// on: the filter below holds without them.
 Status enter_empty_namespaces();
 
 // First, in each proxy, before it reads a secret: nothing of it is ever swapped out. Only where the
@@ -17,8 +17,7 @@ Status enter_empty_namespaces();
 // nothing happens; the store of secrets is locked in any case.
 Status lock_memory();
 
-// Last, in each proxy: not dumpable, and a seccomp filter of the calls in jail.cc;
-// anything else ends the process.
+// Last, in each proxy: a seccomp filter of the calls in jail.cc; anything else ends the process.
 Status install_filter();
 
 }  // namespace anchorhold::proxy

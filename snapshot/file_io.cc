@@ -1,7 +1,8 @@
-// pwrite and lseek.
+// pwritev2 (see sys::read_exact_at) and lseek.
 #include "snapshot/file_io.h"
 
 #include <fcntl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +13,8 @@ namespace anchorhold::snapshot {
 Status write_at(int fd, std::span<const std::byte> bytes, uint64_t offset,
                 std::string_view object) {
     while (!bytes.empty()) {
-        const ssize_t count = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        const iovec piece{const_cast<std::byte*>(bytes.data()), bytes.size()};
+        const ssize_t count = ::pwritev2(fd, &piece, 1, static_cast<off_t>(offset), 0);
         if (count < 0) {
             if (errno == EINTR) {
                 continue;

@@ -99,6 +99,18 @@ std::optional<std::string> read_halt_polling(const HostRoot& root) {
     return fmt::format("{} ns", nanoseconds);
 }
 
+// Whether a user without privilege may make them: the kernel's limit, Debian's switch, AppArmor's.
+std::optional<std::string> read_user_namespaces(const HostRoot& root) {
+    const auto most = read_setting(root, "proc/sys/user/max_user_namespaces");
+    if (!most) {
+        return std::nullopt;
+    }
+    const bool off =
+        *most == "0" || read_setting(root, "proc/sys/kernel/unprivileged_userns_clone") == "0" ||
+        read_setting(root, "proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1";
+    return off ? "off" : "on";
+}
+
 // The choice that stands in brackets: "always [advise] never".
 std::optional<std::string> read_huge_pages(const HostRoot& root) {
     const auto value = read_setting(root, "sys/kernel/mm/transparent_hugepage/shmem_enabled");
@@ -169,6 +181,12 @@ constexpr Setting kSettings[] = {
      "a page that is merged is slower to write to, which tells one tenant what another has in "
      "memory; guest memory is not offered for merging unless the service manager does so",
      "echo 2 > /sys/kernel/mm/ksm/run   (and MemoryKSM= off in the unit)"},
+    {"user namespaces", read_user_namespaces, "this kernel has none",
+     [](const std::string& found) { return found == "on"; }, Verdict::kRisk,
+     "VMMs and proxies that another user than root starts have their filters, but share the host's "
+     "namespaces",
+     "sysctl user.max_user_namespaces=10000   (and kernel.unprivileged_userns_clone=1 or "
+     "kernel.apparmor_restrict_unprivileged_userns=0, where there is one); or run as root"},
     {"swap", read_swap, "this kernel does not say",
      [](const std::string& found) { return found == "none"; }, Verdict::kRisk,
      "guest memory can be written to a disk, where it stays; keys of credentials are locked in "

@@ -39,6 +39,7 @@ Result<std::unique_ptr<VmmProcess>> VmmProcess::start(EventLoop& loop, const std
     request.descriptors = {
         {nothing.get(), 0}, {nothing.get(), 1}, {2, 2}, {theirs.get(), kControlFd}};
     request.new_session = true;
+    request.alone = true;
     Child child = ANCHORHOLD_TRY(spawn(request));
 
     std::unique_ptr<VmmProcess> vmm(

@@ -14,8 +14,8 @@ namespace {
 
 constexpr AllowedCall kAllowed[] = {
     {SYS_read, "the key"},
-    {SYS_pread64, "the source"},
-    {SYS_pwrite64, "the target"},
+    {SYS_preadv2, "the source"},
+    {SYS_pwritev2, "the target"},
     {SYS_ftruncate, "the target's size"},
     {SYS_lseek, "where the source has data"},
     {SYS_fstat, "sizes"},

@@ -73,6 +73,7 @@ Status run(std::span<char*> arguments) {
 int main(int argc, char** argv) {
     using namespace anchorhold;
     log::configure("vault", log::level_from_environment(log::Level::kWarning));
+    log::open_nothing_later();
     std::signal(SIGPIPE, SIG_IGN);
     const Status ended = vault::run(std::span(argv, static_cast<size_t>(argc)));
     if (!ended) {

@@ -58,8 +58,10 @@ class RealModeGuest : public testing::Test {
         ports_.add(kSerialPort, kSerialPorts, serial_);
         ports_.add(kKeyboardCommandPort, 1, reset_);
         ASSERT_TRUE(prepare_vcpu_signal());
-        thread_ = std::make_unique<VcpuThread>(std::move(*vcpu), environment_);
-        ASSERT_TRUE(thread_->start());
+        auto thread = VcpuThread::create(std::move(*vcpu), environment_, nullptr);
+        ASSERT_TRUE(thread) << thread.error().message;
+        thread_ = std::move(*thread);
+        thread_->start();
     }
     void TearDown() override { thread_.reset(); }
 

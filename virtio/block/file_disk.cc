@@ -15,6 +15,7 @@ namespace anchorhold::virtio {
 namespace {
 
 constexpr uint64_t kSector = 512;
+constexpr size_t kWorkerStack = 64 * 1024;
 
 // Drops the first `done` bytes of a job.
 void advance(DiskJob& job, uint64_t done) {
@@ -90,6 +91,9 @@ Result<std::unique_ptr<FileDisk>> FileDisk::create(OwnFd file, FileDiskOptions o
     if ((flags & O_ACCMODE) != wanted && (flags & O_ACCMODE) != O_RDWR) {
         return fail("disk " + options.name + ": its file is not open for writing");
     }
+    if (!options.worker) {
+        options.worker = ANCHORHOLD_TRY(ParkedThread::start(kWorkerStack, nullptr));
+    }
     return std::unique_ptr<FileDisk>(
         new FileDisk(std::move(file), capacity, std::move(options), loop, lock));
 }
@@ -101,7 +105,8 @@ FileDisk::FileDisk(OwnFd file, uint64_t capacity, FileDiskOptions options, Event
       options_(std::move(options)),
       loop_(loop),
       lock_(lock),
-      self_(std::make_shared<FileDisk*>(this)) {}
+      self_(std::make_shared<FileDisk*>(this)),
+      worker_(std::move(options_.worker)) {}
 
 FileDisk::~FileDisk() {
     *self_ = nullptr;
@@ -111,9 +116,7 @@ FileDisk::~FileDisk() {
         stopping_ = true;
     }
     wake_.notify_one();
-    if (worker_.joinable()) {
-        worker_.join();
-    }
+    worker_->wait();
 }
 
 std::optional<int> FileDisk::submit(DiskJob job) {
@@ -130,8 +133,8 @@ std::optional<int> FileDisk::submit(DiskJob job) {
         const std::lock_guard guard(mutex_);
         jobs_.emplace_back(epoch_, std::move(job));
     }
-    if (!worker_.joinable()) {
-        worker_ = std::thread([this] { work(); });
+    if (std::exchange(working_, Worker::kWorking) == Worker::kParked) {
+        worker_->run([this] { work(); });
     }
     wake_.notify_one();
     return std::nullopt;
@@ -193,9 +196,6 @@ int FileDisk::run(DiskJob& job) const {
 }
 
 void FileDisk::work() {
-    if (options_.on_worker_start) {
-        options_.on_worker_start();
-    }
     std::unique_lock guard(mutex_);
     while (true) {
         wake_.wait(guard, [this] { return stopping_ || !jobs_.empty(); });

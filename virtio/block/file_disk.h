@@ -10,10 +10,10 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "base/event_loop.h"
 #include "base/fd.h"
+#include "base/parked_thread.h"
 #include "base/result.h"
 #include "virtio/block/disk.h"
 #include "virtio/device.h"
@@ -26,12 +26,10 @@ struct FileDiskOptions {
     // Hears of each kind of host failure once, in one line ("write: No space left on device"). On
     // the loop's thread, DeviceLock held.
     std::function<void(std::string detail)> on_failure;
-    // Runs first on the worker's thread: its seccomp filter, its name.
-    std::function<void()> on_worker_start;
+    // Does what the page cache cannot take; empty: the disk makes one.
+    std::unique_ptr<ParkedThread> worker;
 };
 
-// The worker starts with the first job that the page cache cannot take: most guests that are
-// restored never have one, and a thread costs them time and memory.
 class FileDisk final : public Disk {
   public:
     // Takes the descriptor, open for what `access` says. The capacity is the file's size, rounded
@@ -79,7 +77,8 @@ class FileDisk final : public Disk {
     std::deque<std::pair<uint64_t, DiskJob>> jobs_;  // epoch, job
     bool busy_ = false;
     bool stopping_ = false;
-    std::thread worker_;  // not started until it is needed
+    enum class Worker : uint8_t { kParked, kWorking } working_ = Worker::kParked;
+    std::unique_ptr<ParkedThread> worker_;
 };
 
 }  // namespace anchorhold::virtio

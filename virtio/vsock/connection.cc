@@ -127,9 +127,12 @@ size_t Connection::read_stream(std::span<const iovec> into) {
         wanted += piece.iov_len;
     }
     ANCHORHOLD_CHECK(has_data() && wanted <= credit());
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(into.data());
+    message.msg_iovlen = into.size();
     ssize_t got = 0;
     do {
-        got = ::readv(stream_.get(), into.data(), static_cast<int>(into.size()));
+        got = ::recvmsg(stream_.get(), &message, MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
     if (got < 0 && errno == EAGAIN) {
         readable_ = false;

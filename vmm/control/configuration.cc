@@ -102,8 +102,12 @@ Result<FirstPacket> boot(const proto::Configure& message, std::vector<OwnFd> fds
     ANCHORHOLD_TRY(check_numbers(message.vcpus(), message.memory_bytes(), disks));
     ANCHORHOLD_TRY(check_arguments(message.kernel_arguments()));
     BootConfiguration boot;
-    boot.shell = {message.vcpus(), message.memory_bytes(), disks,
-                  ANCHORHOLD_TRY(take(fds, message.kvm_fd(), "kvm_fd")), console_of(message)};
+    boot.shell = {message.vcpus(),
+                  message.memory_bytes(),
+                  disks,
+                  ANCHORHOLD_TRY(take(fds, message.kvm_fd(), "kvm_fd")),
+                  console_of(message),
+                  {}};
     boot.kernel_arguments = message.kernel_arguments();
     boot.kernel = ANCHORHOLD_TRY(take(fds, message.kernel_fd(), "kernel_fd"));
     boot.initrd = ANCHORHOLD_TRY(take(fds, message.initrd_fd(), "initrd_fd"));
@@ -117,9 +121,10 @@ Result<FirstPacket> boot(const proto::Configure& message, std::vector<OwnFd> fds
 
 Result<FirstPacket> shell(const proto::Prepare& message, std::vector<OwnFd> fds) {
     ANCHORHOLD_TRY(check_numbers(message.vcpus(), message.memory_bytes(), message.disks()));
-    ShellConfiguration shell{message.vcpus(), message.memory_bytes(), message.disks(),
-                             ANCHORHOLD_TRY(take(fds, message.kvm_fd(), "kvm_fd")),
-                             console_of(message)};
+    ShellConfiguration shell{
+        message.vcpus(),     message.memory_bytes(),
+        message.disks(),     ANCHORHOLD_TRY(take(fds, message.kvm_fd(), "kvm_fd")),
+        console_of(message), {}};
     ANCHORHOLD_TRY(check_all_taken(fds));
     return FirstPacket(std::move(shell));
 }

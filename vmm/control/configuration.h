@@ -37,6 +37,7 @@ struct ShellConfiguration {
     size_t disks = 0;
     OwnFd kvm;
     Console console = Console::kSilent;
+    OwnFd pagemap;  // this process's own, from before nothing could be opened any more
 };
 
 // The host's ends of the devices.
@@ -52,7 +53,7 @@ struct BootConfiguration {
     std::string kernel_arguments;
     OwnFd kernel;
     OwnFd initrd;
-    OwnFd memory;  // empty: the machine makes its own
+    OwnFd memory;  // empty in the packet: the session makes one
 };
 
 // What a shell becomes.

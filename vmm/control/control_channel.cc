@@ -1,8 +1,10 @@
 // Events wait in a bounded queue while the supervisor's end is full.
 #include "vmm/control/control_channel.h"
 
-#include <poll.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #include <cerrno>
 #include <utility>
@@ -17,20 +19,15 @@ namespace {
 // small.
 constexpr size_t kMaxQueued = 64 * 1024;
 
-Status wait_for(int fd, short what, int milliseconds) {
-    pollfd entry{fd, what, 0};
-    int ready = 0;
-    do {
-        ready = ::poll(&entry, 1, milliseconds);
-    } while (ready < 0 && errno == EINTR);
-    if (ready < 0) {
-        return fail_errno("poll", "control socket");
-    }
-    return ready == 0 ? Status(fail("control socket: the other end does not read", ETIMEDOUT))
-                      : Status();
-}
-
 }  // namespace
+
+ControlChannel::ControlChannel(OwnFd socket, Duration patience) : socket_(std::move(socket)) {
+    const auto microseconds =
+        std::chrono::duration_cast<std::chrono::microseconds>(patience).count();
+    const timeval most{microseconds / 1'000'000, microseconds % 1'000'000};
+    // Where it cannot be set the last word is waited for without end.
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most);
+}
 
 ControlChannel::~ControlChannel() {
     if (loop_ != nullptr) {
@@ -39,16 +36,11 @@ ControlChannel::~ControlChannel() {
 }
 
 Result<Packet> ControlChannel::receive() {
-    for (;;) {
-        auto packet = ANCHORHOLD_TRY(receive_packet(socket_.get()));
-        if (packet) {
-            if (packet->bytes.empty()) {
-                return fail("control socket: the other end has gone");
-            }
-            return std::move(*packet);
-        }
-        ANCHORHOLD_TRY(wait_for(socket_.get(), POLLIN, -1));
+    auto packet = ANCHORHOLD_TRY(receive_packet(socket_.get()));
+    if (!packet || packet->bytes.empty()) {
+        return fail("control socket: the other end has gone");
     }
+    return std::move(*packet);
 }
 
 Status ControlChannel::serve(EventLoop& loop, CommandHandler on_command,
@@ -111,19 +103,21 @@ void ControlChannel::flush() {
     }
 }
 
-Status ControlChannel::send_last(const proto::VmmEvent& event, Duration patience) {
+Status ControlChannel::send_last(const proto::VmmEvent& event) {
     queued_.push_back(event.SerializeAsString());
-    const auto milliseconds =
-        static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(patience).count());
+    // Waiting in sendmsg: a socket that waits is bounded by SO_SNDTIMEO.
+    const int flags = ::fcntl(socket_.get(), F_GETFL);
+    if (flags < 0 || ::fcntl(socket_.get(), F_SETFL, flags & ~O_NONBLOCK) < 0) {
+        return fail_errno("fcntl", "control socket");
+    }
     while (!queued_.empty()) {
         const Status sent = send_packet(socket_.get(), queued_.front());
-        if (sent) {
-            queued_.pop_front();
-        } else if (sent.error().code == EAGAIN) {
-            ANCHORHOLD_TRY(wait_for(socket_.get(), POLLOUT, milliseconds));
-        } else {
-            return sent;
+        if (!sent) {
+            return sent.error().code == EAGAIN
+                       ? Status(fail("control socket: the other end does not read", ETIMEDOUT))
+                       : sent;
         }
+        queued_.pop_front();
     }
     return {};
 }

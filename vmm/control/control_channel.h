@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "base/clock.h"
 #include "base/event_loop.h"
 #include "base/fd.h"
 #include "base/result.h"
@@ -21,8 +22,8 @@ class ControlChannel {
     enum class Delivery : uint8_t { kRequired, kDroppable };
     using CommandHandler = std::function<void(proto::VmmCommand command, std::vector<OwnFd> fds)>;
 
-    // Takes a connected SOCK_SEQPACKET socket.
-    explicit ControlChannel(OwnFd socket) : socket_(std::move(socket)) {}
+    // Takes a connected SOCK_SEQPACKET socket that waits. `patience` is for send_last().
+    ControlChannel(OwnFd socket, Duration patience);
     ~ControlChannel();
     ControlChannel(const ControlChannel&) = delete;
     ControlChannel& operator=(const ControlChannel&) = delete;
@@ -36,9 +37,9 @@ class ControlChannel {
 
     void send(const proto::VmmEvent& event, Delivery delivery = Delivery::kRequired);
 
-    // Sends what is queued and `event`, waiting for the supervisor to read, but no longer than
-    // `patience` for each packet.
-    Status send_last(const proto::VmmEvent& event, Duration patience);
+    // Sends what is queued and `event`, waiting for the supervisor to read, but for each packet no
+    // longer than is patient.
+    Status send_last(const proto::VmmEvent& event);
 
   private:
     void readable(uint32_t events);

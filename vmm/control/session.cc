@@ -1,18 +1,19 @@
 // Between the control channel and the machine.
 #include "vmm/control/session.h"
 
+#include <sys/mman.h>
+
 #include <chrono>
 #include <utility>
 #include <variant>
 
+#include "base/sys.h"
 #include "vmm/control/configuration.h"
 #include "vmm/footprint.h"
 
 namespace anchorhold::vmm {
 namespace {
 
-// How long the supervisor may take to read the last event.
-constexpr Duration kLastWord = std::chrono::seconds(5);
 // When a start is surely over, whatever the host is busy with.
 constexpr Duration kStarted = std::chrono::milliseconds(250);
 
@@ -34,7 +35,8 @@ proto::Ended::Reason wire_reason(const MachineEnd& end, std::string_view panic) 
 
 }  // namespace
 
-Session::Session(ControlChannel& channel, TimePoint began) : channel_(channel) {
+Session::Session(ControlChannel& channel, OwnFd pagemap, TimePoint began)
+    : channel_(channel), pagemap_(std::move(pagemap)) {
     times_.set_main_ns(nanoseconds(began));
 }
 
@@ -71,25 +73,29 @@ Status Session::prepare(Packet first) {
 }
 
 Status Session::build(FirstPacket first, Machine::Handlers handlers) {
-    if (auto* shell = std::get_if<ShellConfiguration>(&first)) {
-        kind_ = Kind::kShell;
-        machine_ = ANCHORHOLD_TRY(
-            Machine::prepare(std::move(*shell), *loop_, std::move(handlers), times_));
-        return {};
+    if (auto* boot = std::get_if<BootConfiguration>(&first)) {
+        boot_ = std::move(*boot);
+        if (!boot_->memory.valid()) {
+            // Sealable, because a fork freezes the file it leaves behind.
+            boot_->memory = ANCHORHOLD_TRY(
+                sys::memfd("guest-memory", boot_->shell.memory_bytes, MFD_ALLOW_SEALING));
+        }
     }
-    auto& boot = std::get<BootConfiguration>(first);
-    machine_ = ANCHORHOLD_TRY(
-        Machine::prepare(std::move(boot.shell), *loop_, std::move(handlers), times_));
-    return machine_->load(std::move(boot), times_);
+    ShellConfiguration& shell = boot_ ? boot_->shell : std::get<ShellConfiguration>(first);
+    shell.pagemap = std::move(pagemap_);
+    machine_ =
+        ANCHORHOLD_TRY(Machine::prepare(std::move(shell), *loop_, std::move(handlers), times_));
+    return {};
 }
 
 Status Session::begin() {
     proto::VmmEvent event;
-    if (kind_ == Kind::kShell) {
+    if (!boot_) {
         event.mutable_prepared()->set_main_ns(times_.main_ns());
         event.mutable_prepared()->set_prepared_ns(times_.created_ns());
         event.mutable_prepared()->set_create_vm_ns(times_.create_vm_ns());
     } else {
+        ANCHORHOLD_TRY(machine_->load(*std::exchange(boot_, std::nullopt), times_));
         ANCHORHOLD_TRY(machine_->start(times_));
         *event.mutable_started() = times_;
     }
@@ -251,7 +257,7 @@ Status Session::report_end(const MachineEnd& end) {
     ended.set_reason(wire_reason(end, panic));
     ended.set_detail(panic.empty() ? end.detail : panic);
     ended.set_console_tail(std::move(tail));
-    return channel_.send_last(event, kLastWord);
+    return channel_.send_last(event);
 }
 
 Status Session::report_failure(const Error& error) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/clock.h"
@@ -17,10 +18,11 @@ namespace anchorhold::vmm {
 
 class Session {
   public:
-    // `began` is when the process did. The channel outlives the session.
-    Session(ControlChannel& channel, TimePoint began);
+    // `began` is when the process did, `pagemap` its own. The channel outlives the session.
+    Session(ControlChannel& channel, OwnFd pagemap, TimePoint began);
 
-    // Builds the machine or the shell that the packet describes. Afterwards nothing more is opened.
+    // Opens and starts everything that the machine or the shell of the packet needs, and looks at
+    // nothing of a guest's. Afterwards nothing more is opened.
     Status prepare(Packet first);
     // Runs the machine, or waits for what the shell will be, to its end and reports that. An error
     // when the end could not be reported.
@@ -44,11 +46,12 @@ class Session {
     Status report_end(const MachineEnd& end);
 
     ControlChannel& channel_;
+    OwnFd pagemap_;
     proto::Started times_;
     std::unique_ptr<EventLoop> loop_;
     std::unique_ptr<Machine> machine_;
     MachineEnd end_;
-    enum class Kind : uint8_t { kBooting, kShell } kind_ = Kind::kBooting;
+    std::optional<BootConfiguration> boot_;  // of a machine that boots, until it does
     EventLoop::TimerId shedding_ = 0;
     bool supervisor_gone_ = false;
 };

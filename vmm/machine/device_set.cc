@@ -11,6 +11,10 @@ Result<std::unique_ptr<DeviceSet>> DeviceSet::create(Attachments attachments,
                                                      std::vector<DeviceWires> wires,
                                                      const Surroundings& around,
                                                      const FailureHandler& on_failure) {
+    constexpr size_t kOthers = 3;  // vsock, rng, balloon
+    if (attachments.disks.size() + kOthers != wires.size()) {
+        return fail("this machine was prepared for another number of disks");
+    }
     std::unique_ptr<DeviceSet> set(new DeviceSet);
     for (ChannelConfiguration& channel : attachments.channels) {
         ANCHORHOLD_TRY(set->streams_.add_channel(std::move(channel.socket), channel.ports));
@@ -20,7 +24,8 @@ Result<std::unique_ptr<DeviceSet>> DeviceSet::create(Attachments attachments,
                                                         set->streams_, around.loop, around.lock);
     devices.push_back(set->vsock_.get());
     for (DiskConfiguration& disk : attachments.disks) {
-        ANCHORHOLD_TRY(set->add_disk(std::move(disk), around, on_failure));
+        ANCHORHOLD_TRY(set->add_disk(std::move(disk), std::move(wires[devices.size()].worker),
+                                     around, on_failure));
         devices.push_back(set->blocks_.back().get());
     }
     set->rng_ = std::make_unique<virtio::RngDevice>(around.loop, around.lock);
@@ -28,9 +33,6 @@ Result<std::unique_ptr<DeviceSet>> DeviceSet::create(Attachments attachments,
     set->balloon_ =
         std::make_unique<virtio::BalloonDevice>(around.memory, around.loop, around.lock);
     devices.push_back(set->balloon_.get());
-    if (devices.size() != wires.size()) {
-        return fail("this machine was prepared for another number of disks");
-    }
     for (size_t i = 0; i < devices.size(); ++i) {
         set->slots_.push_back(ANCHORHOLD_TRY(DeviceSlot::create(
             {*devices[i], around.memory, around.loop, around.lock, around.registers},
@@ -39,8 +41,8 @@ Result<std::unique_ptr<DeviceSet>> DeviceSet::create(Attachments attachments,
     return set;
 }
 
-Status DeviceSet::add_disk(DiskConfiguration configuration, const Surroundings& around,
-                           const FailureHandler& on_failure) {
+Status DeviceSet::add_disk(DiskConfiguration configuration, std::unique_ptr<ParkedThread> worker,
+                           const Surroundings& around, const FailureHandler& on_failure) {
     const std::string name = {'v', 'd', static_cast<char>('a' + disks_.size())};
     const bool read_only = configuration.access == DiskConfiguration::Access::kReadOnly;
     virtio::FileDiskOptions options;
@@ -49,6 +51,7 @@ Status DeviceSet::add_disk(DiskConfiguration configuration, const Surroundings& 
     options.on_failure = [on_failure, name](std::string detail) {
         on_failure("block " + name, std::move(detail));
     };
+    options.worker = std::move(worker);
     const virtio::DiskAccess access = options.access;
     disks_.push_back(ANCHORHOLD_TRY(virtio::FileDisk::create(
         std::move(configuration.file), std::move(options), around.loop, around.lock)));

@@ -66,8 +66,8 @@ class DeviceSet {
 
   private:
     DeviceSet() = default;
-    Status add_disk(DiskConfiguration configuration, const Surroundings& around,
-                    const FailureHandler& on_failure);
+    Status add_disk(DiskConfiguration configuration, std::unique_ptr<ParkedThread> worker,
+                    const Surroundings& around, const FailureHandler& on_failure);
 
     virtio::ChannelBackend streams_;
     std::unique_ptr<virtio::VsockDevice> vsock_;

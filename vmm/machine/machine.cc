@@ -18,6 +18,7 @@
 #include "vmm/boot/start_info.h"
 #include "vmm/kvm/system.h"
 #include "vmm/layout.h"
+#include "vmm/lock_down.h"
 #include "vmm/machine/named.h"
 
 namespace anchorhold::vmm {
@@ -52,15 +53,15 @@ Machine::Machine(EventLoop& loop, Handlers handlers, Console console)
 Result<std::unique_ptr<Machine>> Machine::prepare(ShellConfiguration configuration, EventLoop& loop,
                                                   Handlers handlers, proto::Started& times) {
     std::unique_ptr<Machine> machine(new Machine(loop, std::move(handlers), configuration.console));
+    ANCHORHOLD_TRY(prepare_vcpu_signal());
     machine->memory_ =
         ANCHORHOLD_TRY(named("memory", memory::GuestMemory::reserve(configuration.memory_bytes)));
     ANCHORHOLD_TRY(named("KVM", machine->create_kvm(configuration, times)));
-    machine->wires_ =
-        ANCHORHOLD_TRY(named("devices", wire_devices(*machine->vm_, configuration.disks)));
+    machine->wires_ = ANCHORHOLD_TRY(
+        named("devices", wire_devices(*machine->vm_, configuration.disks, lock_down_disk)));
     machine->add_ports();
     machine->page_copier_.emplace();
-    machine->pagemap_ = ANCHORHOLD_TRY(sys::open("/proc/self/pagemap", O_RDONLY));
-    ANCHORHOLD_TRY(prepare_vcpu_signal());
+    machine->pagemap_ = std::move(configuration.pagemap);
     times.set_created_ns(now_ns());
     return machine;
 }
@@ -87,7 +88,8 @@ Status Machine::create_kvm(ShellConfiguration& configuration, proto::Started& ti
         if (const uint64_t states = extended_states(leaves); states != 0) {
             ANCHORHOLD_TRY(vcpu.set_xcr0(states));
         }
-        vcpus_.push_back(std::make_unique<VcpuThread>(std::move(vcpu), vcpu_environment_));
+        vcpus_.push_back(
+            ANCHORHOLD_TRY(VcpuThread::create(std::move(vcpu), vcpu_environment_, lock_down_vcpu)));
     }
     return {};
 }
@@ -101,11 +103,6 @@ Status Machine::attach(Attachments attachments) {
 
 Status Machine::load(BootConfiguration configuration, proto::Started& times) {
     page_copier_.reset();
-    if (!configuration.memory.valid()) {
-        // Sealable, because a fork freezes the file it leaves behind.
-        configuration.memory = ANCHORHOLD_TRY(
-            named("memory", sys::memfd("guest-memory", memory_->size(), MFD_ALLOW_SEALING)));
-    }
     ANCHORHOLD_TRY(
         named("memory", memory_->back(std::move(configuration.memory), memory::Sharing::kShared)));
     ANCHORHOLD_TRY(attach(std::move(configuration.attachments)));
@@ -157,7 +154,7 @@ Status Machine::run(uint64_t stood_still_tsc) {
 Status Machine::start_vcpus() {
     stopped_clocks_.reset();
     for (const auto& vcpu : vcpus_) {
-        ANCHORHOLD_TRY(vcpu->start());
+        vcpu->start();
     }
     running_ = true;
     return {};

@@ -54,7 +54,8 @@ class Machine {
     };
 
     // Everything of KVM: VM, interrupt controller, vCPUs, memory slots over memory that is not
-    // there yet, the devices' event descriptors. Fills create_vm_ns and created_ns.
+    // there yet, the devices' event descriptors; and every thread, behind a filter of its own.
+    // Fills create_vm_ns and created_ns. Afterwards nothing more is opened or started.
     static Result<std::unique_ptr<Machine>> prepare(ShellConfiguration configuration,
                                                     EventLoop& loop, Handlers handlers,
                                                     proto::Started& times);
@@ -130,7 +131,7 @@ class Machine {
     std::unique_ptr<kvm::Vm> vm_;
     std::vector<DeviceWires> wires_;                   // until the devices take them
     std::optional<snapshot::PageCopier> page_copier_;  // of a shell; gone with what it becomes
-    OwnFd pagemap_;  // of this process; opened before nothing can be opened any more
+    OwnFd pagemap_;                                    // of this process
     std::unique_ptr<DeviceSet> devices_;
     VcpuEnvironment vcpu_environment_;
     std::vector<std::unique_ptr<VcpuThread>> vcpus_;

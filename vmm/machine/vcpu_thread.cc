@@ -47,25 +47,18 @@ Status prepare_vcpu_signal() {
     return {};
 }
 
-Status VcpuThread::start() {
+Result<std::unique_ptr<VcpuThread>> VcpuThread::create(kvm::Vcpu vcpu, VcpuEnvironment& environment,
+                                                       std::function<Status()> prepare) {
+    std::unique_ptr<VcpuThread> made(new VcpuThread(std::move(vcpu), environment));
+    made->thread_ = ANCHORHOLD_TRY(ParkedThread::start(kStackSize, std::move(prepare)));
+    return made;
+}
+
+void VcpuThread::start() {
     interrupted_.store(false, std::memory_order_relaxed);
     vcpu_.allow_run();
-    pthread_attr_t attributes;
-    ::pthread_attr_init(&attributes);
-    ::pthread_attr_setstacksize(&attributes, kStackSize);
-    const int error = ::pthread_create(
-        &thread_, &attributes,
-        [](void* self) -> void* {
-            static_cast<VcpuThread*>(self)->run();
-            return nullptr;
-        },
-        this);
-    ::pthread_attr_destroy(&attributes);
-    if (error != 0) {
-        return fail_errno(error, "pthread_create", "vCPU thread");
-    }
     started_ = true;
-    return {};
+    thread_->run([this] { run(); });
 }
 
 void VcpuThread::interrupt() {
@@ -76,7 +69,7 @@ void VcpuThread::interrupt() {
     // in force.
     interrupted_.store(true, std::memory_order_relaxed);
     vcpu_.request_exit();
-    ::pthread_kill(thread_, kick_signal());
+    thread_->signal(kick_signal());
 }
 
 void VcpuThread::stop() {
@@ -84,7 +77,7 @@ void VcpuThread::stop() {
         return;
     }
     interrupt();
-    ::pthread_join(thread_, nullptr);
+    thread_->wait();
     started_ = false;
 }
 

@@ -1,12 +1,12 @@
 // A thread that runs one vCPU and answers its exits.
 #pragma once
 
-#include <pthread.h>
-
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 
+#include "base/parked_thread.h"
 #include "base/result.h"
 #include "virtio/device.h"
 #include "vmm/devices/bus.h"
@@ -27,18 +27,20 @@ struct VcpuEnvironment {
 // Makes the signal that interrupts KVM_RUN do nothing else. Once, before any thread starts.
 Status prepare_vcpu_signal();
 
-// The thread runs from start() to the machine's end or stop(). Neither copied nor moved.
+// Runs the guest from start() to the machine's end or stop(). Neither copied nor moved.
 class VcpuThread {
   public:
-    VcpuThread(kvm::Vcpu vcpu, VcpuEnvironment& environment)
-        : vcpu_(std::move(vcpu)), environment_(environment) {}
+    // Makes the thread, which runs `prepare` and waits.
+    static Result<std::unique_ptr<VcpuThread>> create(kvm::Vcpu vcpu, VcpuEnvironment& environment,
+                                                      std::function<Status()> prepare);
     ~VcpuThread() { stop(); }
     VcpuThread(const VcpuThread&) = delete;
     VcpuThread& operator=(const VcpuThread&) = delete;
 
     // Also again, after stop().
-    Status start();
-    // Asks the thread to leave the guest and end; stop() also waits for that. Both may be repeated.
+    void start();
+    // Asks the thread to leave the guest and wait; stop() also waits for that. Both may be
+    // repeated.
     void interrupt();
     void stop();
 
@@ -51,6 +53,8 @@ class VcpuThread {
     }
 
   private:
+    VcpuThread(kvm::Vcpu vcpu, VcpuEnvironment& environment)
+        : vcpu_(std::move(vcpu)), environment_(environment) {}
     void run();
     void handle_exit();
     void port_access();
@@ -59,7 +63,7 @@ class VcpuThread {
 
     kvm::Vcpu vcpu_;
     VcpuEnvironment& environment_;
-    pthread_t thread_{};
+    std::unique_ptr<ParkedThread> thread_;
     bool started_ = false;
     std::atomic<bool> interrupted_ = false;
     std::atomic<uint64_t> port_exits_ = 0;

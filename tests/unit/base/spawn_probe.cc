@@ -1,5 +1,6 @@
 // The child of spawn_test: says on standard output what it was given, then ends as it was told.
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,7 +12,11 @@
 #include <string>
 #include <string_view>
 
+#include "base/jail.h"
+
 namespace {
+
+using enum anchorhold::Jailed;
 
 constexpr int kHighestFd = 4096;
 
@@ -45,6 +50,10 @@ int main(int argc, char** argv) {
         say_signals();
     } else if (wish == "session") {
         std::cout << (::getsid(0) == ::getpid() ? "own" : "inherited");
+    } else if (wish == "jail") {
+        const auto jailed =
+            anchorhold::enter_jail({.namespaces = CLONE_NEWNET, .user = 1234, .limits = {}});
+        std::cout << ::getpid() << (!jailed ? " failed" : *jailed == kApart ? " apart" : " beside");
     } else if (wish == "arguments") {
         for (int i = 0; i < argc; ++i) {
             std::cout << argv[i] << '\n';

@@ -134,6 +134,19 @@ TEST_F(SpawnTest, failure_is_reported_when_targets_cover_every_low_number) {
     EXPECT_EQ(child.error().message, "execute /nonexistent: No such file or directory");
 }
 
+TEST_F(SpawnTest, child_that_is_alone_is_the_first_of_its_namespace_and_can_go_to_jail) {
+    SpawnRequest request = probe({"jail"});
+    request.alone = true;
+    auto child = spawn(request);
+    ASSERT_TRUE(child) << child.error().message;
+    const std::string number = std::to_string(child->pid());
+    EXPECT_NE(number, "1");
+    const std::string said = read_output();
+    EXPECT_EQ(child->wait().value().code, 0);
+    // Where this host allows no namespaces it is an ordinary child.
+    EXPECT_TRUE(said == "1 apart" || said == number + " beside") << said;
+}
+
 TEST_F(SpawnTest, programs_that_cannot_run_are_errors_naming_them) {
     std::string folder = testing::TempDir() + "spawn-XXXXXX";
     ASSERT_NE(::mkdtemp(folder.data()), nullptr);

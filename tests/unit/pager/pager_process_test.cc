@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <fstream>
@@ -268,6 +269,19 @@ TEST(PagerConverts, memory_is_compressed_and_expanded_by_the_program) {
     EXPECT_TRUE(snapshot::verify_memory(expanded.get(), digests));
     EXPECT_EQ(convert("expand", source.get(), expanded.get()), 1);
     EXPECT_EQ(convert("other", source.get(), expanded.get()), 1);
+}
+
+TEST(PagerConverts, what_cannot_be_converted_is_said_from_behind_the_filter) {
+    sys::Pipe said = sys::pipe().value();
+    const OwnFd nothing = sys::memfd("nothing", 0).value();
+    SpawnRequest request;
+    request.path = PAGER;
+    request.arguments = {"anchorhold-pager", "expand"};
+    request.descriptors = {{said.write_end.get(), 2}, {nothing.get(), 3}, {nothing.get(), 4}};
+    EXPECT_EQ(spawn(request).value().wait().value().code, 1);
+    said.write_end.reset();
+    std::array<std::byte, 200> line{};
+    EXPECT_GT(sys::read_some(said.read_end.get(), line).value().value(), 0U);
 }
 
 }  // namespace

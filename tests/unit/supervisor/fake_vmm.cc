@@ -1,8 +1,11 @@
 // A program that plays the VMM's side of proto/vmm_control.proto by a script: the text of its
 // initrd, a word or two a line.
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "base/lock_down.h"
 #include "base/seqpacket.h"
 #include "base/sys.h"
 #include "proto/frame.h"
@@ -25,6 +29,17 @@ namespace anchorhold {
 namespace {
 
 constexpr int kControl = 3;
+
+// The first process of a PID namespace does not die by its own signals: by the kernel's it does.
+void die_by(int number) {
+    constexpr AllowedCall kNothing[] = {{SYS_exit_group, "an example"}};
+    const bool ready = number == SIGSYS
+                           ? give_up_privileges() && install_filter(kNothing)
+                           : ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0;  // SIGKILL
+    if (ready) {
+        ::syscall(SYS_getpid);
+    }
+}
 
 class FakeVmm {
   public:
@@ -247,7 +262,7 @@ class FakeVmm {
          }},
         {"serve", [](const std::string&) { serve(); }},
         {"stay", [](const std::string&) { stay(); }},
-        {"signal", [](const std::string& number) { ::raise(std::stoi(number)); }},
+        {"signal", [](const std::string& number) { die_by(std::stoi(number)); }},
         {"exit",
          [](const std::string& code) {
              std::exit(std::stoi(code));

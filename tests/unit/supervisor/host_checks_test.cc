@@ -39,6 +39,7 @@ TEST(HostChecks, settings_are_judged_by_their_files) {
     const std::string poll_file = "sys/module/kvm/parameters/halt_poll_ns";
     const std::string smt_file = "sys/devices/system/cpu/smt/active";
     const std::string ksm_file = "sys/kernel/mm/ksm/run";
+    const std::string users_file = "proc/sys/user/max_user_namespaces";
     const struct {
         std::string name, file;
         std::optional<std::string> content;
@@ -76,6 +77,9 @@ TEST(HostChecks, settings_are_judged_by_their_files) {
         {"KSM", ksm_file, "0\n", Verdict::kOk, "off"},
         {"KSM", ksm_file, "1\n", Verdict::kRisk, "on"},
         {"KSM", ksm_file, "2\n", Verdict::kOk, "off"},
+        {"user namespaces", users_file, std::nullopt, Verdict::kUnknown, "this kernel has none"},
+        {"user namespaces", users_file, "0\n", Verdict::kRisk, "off"},
+        {"user namespaces", users_file, "31231\n", Verdict::kOk, "on"},
         {"swap", "proc/swaps", std::nullopt, Verdict::kUnknown, "this kernel does not say"},
         {"swap", "proc/swaps", "Filename Type Size Used Priority\n", Verdict::kOk, "none"},
         {"swap", "proc/swaps", "Filename Type\n/dev/sda2\tpartition\n/swapfile file\n",
@@ -94,7 +98,7 @@ TEST(HostChecks, settings_are_judged_by_their_files) {
 
 TEST(HostChecks, host_without_any_file_gets_every_check_once) {
     const TemporaryFolder root;
-    EXPECT_EQ(check_kernel_settings({root.path()}).size(), 8U);
+    EXPECT_EQ(check_kernel_settings({root.path()}).size(), 9U);
 }
 
 TEST(HostChecks, installation_names_what_is_missing_and_what_to_do) {

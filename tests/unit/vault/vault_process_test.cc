@@ -1,6 +1,7 @@
 // The program: descriptors in, one file out, nothing left over.
 #include <fcntl.h>
 
+#include <array>
 #include <csignal>
 #include <fstream>
 
@@ -73,6 +74,21 @@ TEST_F(VaultProgram, refuses_with_status_one_and_an_empty_target) {
     ASSERT_EQ(::ftruncate(sealed.get(), 400'000), 0);
     EXPECT_EQ(finish(start({"decrypt", "disk", "box", "3"}, sealed, target), 'k'), 1);
     EXPECT_EQ(contents(target), "");
+}
+
+TEST_F(VaultProgram, a_refusal_is_said_from_behind_the_filter) {
+    sys::Pipe key = sys::pipe().value();
+    sys::Pipe said = sys::pipe().value();
+    SpawnRequest request;
+    request.path = VAULT;
+    request.arguments = {"anchorhold-vault", "decrypt", "disk", "box", "3"};
+    request.descriptors = {
+        {said.write_end.get(), 2}, {source.get(), 3}, {target.get(), 4}, {key.read_end.get(), 5}};
+    Started run{spawn(request).value(), std::move(key.write_end)};
+    said.write_end.reset();
+    EXPECT_EQ(finish(std::move(run), 'k'), 1);
+    std::array<std::byte, 200> line{};
+    EXPECT_GT(sys::read_some(said.read_end.get(), line).value().value(), 0U);
 }
 
 TEST_F(VaultProgram, arguments_that_are_none_are_refused) {

@@ -15,7 +15,8 @@ class ControlChannelTest : public testing::Test {
         auto pair = sys::socket_pair(SOCK_SEQPACKET);
         ASSERT_TRUE(pair);
         supervisor_ = std::move(pair->first);
-        channel_ = std::make_unique<ControlChannel>(std::move(pair->second));
+        channel_ =
+            std::make_unique<ControlChannel>(std::move(pair->second), std::chrono::milliseconds(1));
         auto loop = EventLoop::create();
         ASSERT_TRUE(loop);
         loop_ = std::move(*loop);
@@ -105,7 +106,7 @@ TEST_F(ControlChannelTest, last_word_gives_up_on_a_supervisor_that_does_not_read
     serve();
     Status sent;
     for (int i = 0; i < 10000 && sent; ++i) {
-        sent = channel_->send_last(console(2048), std::chrono::milliseconds(1));
+        sent = channel_->send_last(console(2048));
     }
     ASSERT_FALSE(sent);
     EXPECT_EQ(sent.error().code, ETIMEDOUT);
