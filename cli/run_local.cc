@@ -87,7 +87,10 @@ class LocalRun {
         }
         supervisor::Sandbox::Handlers handlers{
             [this] { start_command(); }, [this](const std::string& error) { sandbox_ended(error); },
-            [](std::string_view bytes) { std::fwrite(bytes.data(), 1, bytes.size(), stderr); }};
+            [](std::string_view bytes) {
+                const std::string text = console_text(bytes);
+                std::fwrite(text.data(), 1, text.size(), stderr);
+            }};
         if (template_) {
             return restore(std::move(parts), std::move(handlers));
         }

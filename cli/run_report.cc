@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdio>
+
+#include "base/log.h"
 
 namespace anchorhold::cli {
 namespace {
@@ -42,6 +45,14 @@ nlohmann::ordered_json restored_phases(const supervisor::Timeline& t) {
 }
 
 }  // namespace
+
+std::string console_text(std::string_view bytes) {
+    const size_t length = bytes.find_last_not_of("\r\n") + 1;
+    const std::string_view end = bytes.substr(length);
+    std::string text = log::escaped(bytes.substr(0, length), length);
+    text.append(static_cast<size_t>(std::ranges::count(end, '\n')), '\n');
+    return text;
+}
 
 void print_error(std::string_view message) {
     const std::string line = fmt::format("anchorhold: {}\n", message);

@@ -27,4 +27,8 @@ struct RunReport {
 // "anchorhold: <message>" on stderr.
 void print_error(std::string_view message);
 
+// A line of the guest kernel's, or a piece of one, as a terminal may show it: nothing in it is
+// obeyed.
+[[nodiscard]] std::string console_text(std::string_view bytes);
+
 }  // namespace anchorhold::cli

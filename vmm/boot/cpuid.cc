@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "vmm/boot/cpuid_template.h"
+
 namespace anchorhold::vmm {
 namespace {
 
@@ -23,16 +25,13 @@ constexpr uint32_t id_width(uint32_t count) {
 }
 
 void features(kvm_cpuid_entry2& leaf, CpuIdentity identity) {  // 1
-    constexpr uint32_t kVmx = bit(5);
-    constexpr uint32_t kDebugStore = bit(2) | bit(4);  // DTES64, DS-CPL
-    constexpr uint32_t kPdcm = bit(15);
     constexpr uint32_t kTscDeadline = bit(24);
     constexpr uint32_t kHypervisor = bit(31);
     constexpr uint32_t kHyperThreading = bit(28);
-    leaf.ecx = (leaf.ecx & ~(kVmx | kDebugStore | kPdcm)) | kTscDeadline | kHypervisor;
+    leaf.ecx |= kTscDeadline | kHypervisor;
     put(leaf.ebx, 0xff000000, identity.index);
     put(leaf.ebx, 0x00ff0000, 1U << id_width(identity.count));
-    leaf.edx &= ~(kHyperThreading | bit(21));  // bit 21: DS
+    leaf.edx &= ~kHyperThreading;
     if (identity.count > 1) {
         leaf.edx |= kHyperThreading;
     }
@@ -79,10 +78,6 @@ void append_topology(std::vector<kvm_cpuid_entry2>& leaves, uint32_t function,
     level(2, 0, 0, 0);
 }
 
-void clear(kvm_cpuid_entry2& leaf) {
-    leaf.eax = leaf.ebx = leaf.ecx = leaf.edx = 0;
-}
-
 void adapt(kvm_cpuid_entry2& leaf, CpuIdentity identity) {
     switch (leaf.function) {
         case 0x1:
@@ -94,24 +89,10 @@ void adapt(kvm_cpuid_entry2& leaf, CpuIdentity identity) {
         case 0x6:
             leaf.eax |= bit(2);
             break;  // ARAT: the APIC timer never stops
-        case 0xa:
-            clear(leaf);
-            break;  // architectural performance monitoring
-        // KVM's features, without PV end of interrupt (bit 6). Hosts with APICv or AVIC have no use
-        // for it; under QEMU's TCG interrupts arrive twice with it (images/machine/README.md).
-        case 0x40000001:
-            leaf.eax &= ~bit(6);
-            break;
-        case 0x80000001:
-            leaf.ecx &= ~(bit(2) | bit(23) | bit(24) | bit(28));  // SVM, core, NB and LLC counters
-            break;
         case 0x80000008:
             put(leaf.ecx, 0x000000ff, identity.count - 1);
             put(leaf.ecx, 0x0000f000, id_width(identity.count));
             break;
-        case 0x8000000a:
-            clear(leaf);
-            break;  // SVM revision and features
         case 0x8000001d:
             amd_caches(leaf, identity);
             break;
@@ -120,11 +101,24 @@ void adapt(kvm_cpuid_entry2& leaf, CpuIdentity identity) {
             leaf.ebx = identity.index;  // core id; one thread per core
             leaf.ecx = 0;               // node 0 of one
             break;
-        case 0x80000022:
-            clear(leaf);
-            break;  // performance monitoring version 2
         default:
             break;
+    }
+}
+
+// The largest area that XSAVE writes, of the states that are left (Intel SDM volume 1, §13.2).
+void measure_states(std::vector<kvm_cpuid_entry2>& leaves) {
+    constexpr uint32_t kLegacyAndHeader = 576;
+    uint32_t size = kLegacyAndHeader;
+    for (const kvm_cpuid_entry2& leaf : leaves) {
+        if (leaf.function == 0xd && leaf.index >= 2) {
+            size = std::max(size, leaf.ebx + leaf.eax);  // offset and size
+        }
+    }
+    for (kvm_cpuid_entry2& leaf : leaves) {
+        if (leaf.function == 0xd && leaf.index == 0) {
+            leaf.ecx = size;
+        }
     }
 }
 
@@ -137,11 +131,11 @@ std::vector<kvm_cpuid_entry2> guest_cpuid(std::span<const kvm_cpuid_entry2> supp
     uint32_t highest = 0;
     bool has_power_leaf = false;
     for (kvm_cpuid_entry2 leaf : supported) {
+        if (!allow_by_template(leaf)) {
+            continue;
+        }
         if (leaf.function == 0) {
             highest = leaf.eax;
-        }
-        if (leaf.function == 0xb || leaf.function == 0x1f) {
-            continue;  // written anew below
         }
         has_power_leaf = has_power_leaf || leaf.function == 6;
         adapt(leaf, identity);
@@ -158,6 +152,7 @@ std::vector<kvm_cpuid_entry2> guest_cpuid(std::span<const kvm_cpuid_entry2> supp
             append_topology(leaves, function, identity);
         }
     }
+    measure_states(leaves);
     return leaves;
 }
 

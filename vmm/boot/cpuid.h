@@ -16,10 +16,10 @@ struct CpuIdentity {
     uint32_t count;
 };
 
-// The leaves for KVM_SET_CPUID2. From `supported` (KVM_GET_SUPPORTED_CPUID): adds the bits that KVM
-// serves and leaves to the VMM to announce (HYPERVISOR, TSC_DEADLINE, ARAT), numbers the processor,
-// describes one package of `count` cores without hyper-threads, and hides nested virtualisation and
-// the performance counters.
+// The leaves for KVM_SET_CPUID2: of `supported` (KVM_GET_SUPPORTED_CPUID) what
+// cpuid_template.h allows. Adds the bits that KVM serves and leaves to the VMM to announce
+// (HYPERVISOR, TSC_DEADLINE, ARAT), numbers the processor, and describes one package of `count`
+// cores without hyper-threads.
 std::vector<kvm_cpuid_entry2> guest_cpuid(std::span<const kvm_cpuid_entry2> supported,
                                           CpuIdentity identity);
 

@@ -34,6 +34,13 @@ kvm_device_attr tsc_offset_attribute(uint64_t& offset) {
 
 }  // namespace
 
+void Vcpu::enforce_announced_features() const {
+    kvm_enable_cap request{};
+    request.cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID;
+    request.args[0] = 1;
+    static_cast<void>(::ioctl(fd_.get(), KVM_ENABLE_CAP, &request));
+}
+
 Status Vcpu::set_cpuid(std::span<const kvm_cpuid_entry2> leaves) const {
     const TableHeader header{.count = static_cast<uint32_t>(leaves.size())};
     std::vector<std::byte> table(sizeof header + leaves.size_bytes());

@@ -20,6 +20,9 @@ class Vcpu {
   public:
     Vcpu(OwnFd fd, OwnMapping run) : fd_(std::move(fd)), run_(std::move(run)) {}
 
+    // KVM's own registers and hypercalls answer only where CPUID announces them. Where the host's
+    // KVM can (5.10); before set_cpuid().
+    void enforce_announced_features() const;
     Status set_cpuid(std::span<const kvm_cpuid_entry2> leaves) const;
     [[nodiscard]] Result<std::vector<kvm_cpuid_entry2>> cpuid() const;
     [[nodiscard]] Result<kvm_sregs> special_registers() const;

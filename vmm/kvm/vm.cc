@@ -18,6 +18,18 @@ Status Vm::reserve_real_mode_pages(uint64_t tss_address, uint64_t identity_map_a
     return command(fd_.get(), KVM_SET_TSS_ADDR, "KVM_SET_TSS_ADDR", tss_address);
 }
 
+Status Vm::disable_counters() const {
+    const auto able =
+        call(fd_.get(), KVM_CHECK_EXTENSION, "KVM_CHECK_EXTENSION", KVM_CAP_PMU_CAPABILITY);
+    if ((able.value_or(0) & KVM_PMU_CAP_DISABLE) == 0) {
+        return {};
+    }
+    kvm_enable_cap request{};
+    request.cap = KVM_CAP_PMU_CAPABILITY;
+    request.args[0] = KVM_PMU_CAP_DISABLE;
+    return command(fd_.get(), KVM_ENABLE_CAP, "KVM_ENABLE_CAP (KVM_CAP_PMU_CAPABILITY)", &request);
+}
+
 Status Vm::create_irqchip() const {
     return command(fd_.get(), KVM_CREATE_IRQCHIP, "KVM_CREATE_IRQCHIP", 0);
 }

@@ -29,6 +29,10 @@ class Vm {
     // before create_vcpu().
     Status reserve_real_mode_pages(uint64_t tss_address, uint64_t identity_map_address) const;
 
+    // No performance counters, where the host's KVM can be told so (5.18); elsewhere nobody
+    // reaches them but by RDPMC, since CPUID and the MSR filter hide them. Before create_vcpu().
+    Status disable_counters() const;
+
     // PICs, IOAPIC and local APICs in the kernel; no PIT. Before create_vcpu().
     Status create_irqchip() const;
 

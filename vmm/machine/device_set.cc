@@ -80,6 +80,11 @@ void DeviceSet::process_queues() {
 }
 
 void DeviceSet::count(proto::Statistics& statistics) const {
+    uint64_t refused = 0;
+    for (const auto& slot : slots_) {
+        refused += slot->transport().refused_accesses();
+    }
+    statistics.set_unknown_accesses(statistics.unknown_accesses() + refused);
     const virtio::VsockCounters streams = vsock_->counters();
     statistics.set_open_streams(streams.open_streams);
     statistics.set_streams_opened(streams.streams_opened);

@@ -38,6 +38,7 @@ class DeviceSlot final : public BusDevice, private virtio::IrqLine {
 
     // Under the DeviceLock.
     [[nodiscard]] virtio::MmioTransport& transport() { return transport_; }
+    [[nodiscard]] const virtio::MmioTransport& transport() const { return transport_; }
 
     void read(uint64_t offset, std::span<std::byte> data) override {
         transport_.read(offset, data);

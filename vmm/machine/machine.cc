@@ -16,6 +16,7 @@
 #include "vmm/boot/loader.h"
 #include "vmm/boot/mp_table.h"
 #include "vmm/boot/start_info.h"
+#include "vmm/kvm/msr_filter.h"
 #include "vmm/kvm/system.h"
 #include "vmm/layout.h"
 #include "vmm/lock_down.h"
@@ -72,6 +73,8 @@ Status Machine::create_kvm(ShellConfiguration& configuration, proto::Started& ti
     const uint64_t began = now_ns();
     vm_ = std::make_unique<kvm::Vm>(ANCHORHOLD_TRY(system_->create_vm()));
     times.set_create_vm_ns(now_ns() - began);
+    ANCHORHOLD_TRY(kvm::filter_msrs(*vm_));
+    ANCHORHOLD_TRY(vm_->disable_counters());
     ANCHORHOLD_TRY(vm_->reserve_real_mode_pages(layout::kTss, layout::kIdentityMap));
     ANCHORHOLD_TRY(vm_->create_irqchip());
     for (const memory::Region& region : memory_->regions()) {
@@ -82,6 +85,7 @@ Status Machine::create_kvm(ShellConfiguration& configuration, proto::Started& ti
     for (uint32_t index = 0; index < configuration.vcpus; ++index) {
         kvm::Vcpu vcpu = ANCHORHOLD_TRY(vm_->create_vcpu(index));
         const auto leaves = guest_cpuid(supported, {index, configuration.vcpus});
+        vcpu.enforce_announced_features();
         ANCHORHOLD_TRY(vcpu.set_cpuid(leaves));
         // What the guest will set itself. Where SVM is emulated, KVM does not see it do so and
         // would go on reporting the sizes of too few states; Linux then gives up XSAVE.

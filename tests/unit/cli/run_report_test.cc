@@ -51,5 +51,13 @@ TEST(RunReport, phases_are_milliseconds_between_known_moments) {
               "\"first_byte\":100.0}}\n");
 }
 
+TEST(ConsoleText, nothing_that_a_guest_prints_is_obeyed) {
+    EXPECT_EQ(console_text("[ 0.1] hello\r\n"), "[ 0.1] hello\n");
+    EXPECT_EQ(console_text("\x1b]0;owned\x07 a\rb\n"), "\\x1b]0;owned\\x07 a\\x0db\n");
+    EXPECT_EQ(console_text(std::string(1024, 'x')), std::string(1024, 'x'));
+    EXPECT_EQ(console_text("\n"), "\n");
+    EXPECT_EQ(console_text(""), "");
+}
+
 }  // namespace
 }  // namespace anchorhold::cli

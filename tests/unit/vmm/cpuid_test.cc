@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "vmm/snapshot/cpu_compatibility.h"
+
 namespace anchorhold::vmm {
 namespace {
 
@@ -15,6 +19,7 @@ kvm_cpuid_entry2 leaf(uint32_t function, uint32_t index, uint32_t eax, uint32_t 
     entry.ebx = ebx;
     entry.ecx = ecx;
     entry.edx = edx;
+    entry.flags = index != 0 ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0;
     return entry;
 }
 
@@ -91,18 +96,88 @@ TEST(Cpuid, one_vcpu_has_no_hyper_threading_bit) {
     EXPECT_EQ(get(guest_cpuid(host(), {0, 1}), 1).edx & 1U << 28, 0U);
 }
 
-TEST(Cpuid, nested_virtualisation_and_counters_are_hidden) {
-    const auto leaves = guest_cpuid(host(), {0, 1});
-    EXPECT_EQ(get(leaves, 1).ecx & 1U << 5, 0U);           // VMX
-    EXPECT_EQ(get(leaves, 0x80000001).ecx & 1U << 2, 0U);  // SVM
-    EXPECT_EQ(get(leaves, 0x8000000a).eax, 0U);
-    EXPECT_EQ(get(leaves, 0xa).eax, 0U);
+// A host that has every bit of every leaf, with more leaves than there are names for.
+std::vector<kvm_cpuid_entry2> host_with_everything() {
+    std::vector<kvm_cpuid_entry2> leaves;
+    for (const uint32_t from : {0U, 0x40000000U, 0x80000000U, 0xc0000000U}) {
+        for (uint32_t function = from; function < from + 0x40; ++function) {
+            for (uint32_t index = 0; index < 20; ++index) {
+                leaves.push_back(leaf(function, index, ~0U, ~0U, ~0U, ~0U));
+                leaves.back().flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
+            }
+        }
+    }
+    return leaves;
+}
+
+bool has(const std::vector<kvm_cpuid_entry2>& leaves, uint32_t function, uint32_t index = 0) {
+    return std::ranges::any_of(leaves, [&](const auto& entry) {
+        return entry.function == function && entry.index == index;
+    });
+}
+
+TEST(Cpuid, what_guests_have_no_business_with_is_hidden) {
+    const auto leaves = guest_cpuid(host_with_everything(), {0, 1});
+    const auto bit = [](unsigned position) { return 1U << position; };
+    EXPECT_EQ(get(leaves, 1).ecx & (bit(2) | bit(3) | bit(4) | bit(5) | bit(6) | bit(15)), 0U)
+        << "DTES64, MONITOR, DS-CPL, VMX, SMX, PDCM";
+    EXPECT_EQ(get(leaves, 1).edx & (bit(18) | bit(21) | bit(22) | bit(29)), 0U)
+        << "PSN, DS, ACPI, TM";
+    EXPECT_EQ(get(leaves, 6).eax, bit(2)) << "power";
+    EXPECT_EQ(get(leaves, 7).ebx & (bit(2) | bit(4) | bit(11) | bit(12) | bit(14) | bit(25)), 0U)
+        << "SGX, HLE, RTM, RDT, MPX, PT";
+    EXPECT_EQ(get(leaves, 7).ecx & (bit(5) | bit(7) | bit(23) | bit(30) | bit(31)), 0U)
+        << "WAITPKG, SHSTK, key locker, SGX_LC, PKS";
+    EXPECT_EQ(get(leaves, 7).edx & (bit(11) | bit(13) | bit(16) | bit(19) | bit(24)), 0U)
+        << "TSX, LBR, AMX";
+    EXPECT_EQ(get(leaves, 0xd).eax & (bit(3) | bit(4) | bit(8) | bit(17) | bit(18)), 0U);
+    EXPECT_EQ(get(leaves, 0xd).edx, 0U) << "LWP";
+    EXPECT_EQ(get(leaves, 0xd, 1).ecx, 0U) << "states for supervisors";
+    EXPECT_EQ(get(leaves, 0x80000001).ecx &
+                  (bit(2) | bit(10) | bit(12) | bit(15) | bit(23) | bit(24) | bit(28) | bit(29)),
+              0U)
+        << "SVM, IBS, SKINIT, LWP, counters, MWAITX";
+    EXPECT_EQ(get(leaves, 0x80000008).ebx & bit(4), 0U) << "RDPRU";
+    for (const uint32_t function :
+         {0x3U,        0x5U,        0xaU,        0xfU,        0x10U,       0x12U,      0x14U,
+          0x19U,       0x1cU,       0x1dU,       0x1eU,       0x20U,       0x24U,      0x40000002U,
+          0x8000000aU, 0x8000001bU, 0x8000001cU, 0x8000001fU, 0x80000022U, 0xc0000001U}) {
+        EXPECT_FALSE(has(leaves, function)) << std::hex << function;
+    }
+    EXPECT_FALSE(has(leaves, 0xd, 17)) << "AMX";
+    EXPECT_FALSE(has(leaves, 0xd, 11)) << "CET";
+}
+
+TEST(Cpuid, what_is_not_shown_is_not_counted) {
+    const auto leaves = guest_cpuid(host_with_everything(), {0, 1});
+    EXPECT_EQ(get(leaves, 0).eax, 0x1fU);
+    EXPECT_EQ(get(leaves, 7).eax, 2U);
+    EXPECT_EQ(get(leaves, 0x40000000).eax, 0x40000001U);
+    EXPECT_EQ(get(leaves, 0x80000000).eax, 0x80000021U);
+}
+
+TEST(Cpuid, the_largest_xsave_area_is_that_of_the_states_shown) {
+    auto supported = host();
+    supported.push_back(leaf(0xd, 2, 256, 576, 0, 0));
+    supported.push_back(leaf(0xd, 9, 8, 832, 0, 0));
+    supported.push_back(leaf(0xd, 18, 8192, 2816, 0, 0));
+    for (auto& entry : supported) {
+        entry.flags = entry.function == 0xd ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0;
+    }
+    EXPECT_EQ(get(guest_cpuid(supported, {0, 1}), 0xd).ecx, 840U);
 }
 
 TEST(Cpuid, paravirtual_end_of_interrupt_is_hidden) {
-    auto supported = host();
-    supported.push_back(leaf(0x40000001, 0, 0xffffffff, 0, 0, 0));
-    EXPECT_EQ(get(guest_cpuid(supported, {0, 1}), 0x40000001).eax, 0xffffffbf);
+    const auto leaves = guest_cpuid(host_with_everything(), {0, 1});
+    EXPECT_EQ(get(leaves, 0x40000001).eax & 1U << 6, 0U);
+    EXPECT_NE(get(leaves, 0x40000001).eax & 1U << 3, 0U);  // CLOCKSOURCE2
+}
+
+// A snapshot's guest was shown what the template allowed; the host it comes to is asked the same.
+TEST(Cpuid, what_a_guest_was_shown_fits_the_host_that_showed_it) {
+    const auto leaves = guest_cpuid(host_with_everything(), {0, 1});
+    EXPECT_TRUE(check_cpu(leaves, guest_cpuid(host_with_everything(), {0, 1})));
+    EXPECT_FALSE(check_cpu(host_with_everything(), leaves));
 }
 
 TEST(Cpuid, extended_states_come_from_leaf_d) {
