@@ -244,6 +244,10 @@ std::optional<int> Running::wait() {
     return wait_until(child_, until);
 }
 
+std::optional<int> Running::wait_for_process() {
+    return wait_until(child_, deadline(patience_));
+}
+
 const std::string& private_folder() {
     struct Folder {
         std::string path = "/tmp/anchorhold-vm-test-XXXXXX";

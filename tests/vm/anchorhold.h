@@ -60,6 +60,8 @@ class Running {
     void close_output() { output_end_.reset(); }
     // Waits for the end; the status as in Completed, nothing when it did not end in time.
     std::optional<int> wait();
+    // The same of the process alone: others that it started may go on and hold its output open.
+    std::optional<int> wait_for_process();
 
     [[nodiscard]] const std::string& output() const { return output_; }
     [[nodiscard]] pid_t pid() const { return child_.pid(); }

@@ -44,7 +44,7 @@ class ServiceTest : public testing::Test {
     // The supervisor dies where it stands; what it held lives on.
     void kill_and_serve_again() {
         serve_->signal(SIGKILL);
-        EXPECT_TRUE(serve_->wait().has_value());
+        EXPECT_TRUE(serve_->wait_for_process().has_value());
         serve_.reset();
         serve();
     }
