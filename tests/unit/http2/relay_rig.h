@@ -22,7 +22,7 @@ class RelayRig {
         H2Peer::Options client{};
         H2Peer::Options server{};
         proxy::http2::Limits limits{};
-        int socket_buffer = 0;  // 0: the system's
+        int socket_buffer = 0;      // 0: the system's
         std::string no_upstream{};  // not empty: there is none, and why
     };
 
