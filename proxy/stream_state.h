@@ -16,8 +16,9 @@
 
 namespace anchorhold::proxy {
 
-// For the claim and the first bytes: long enough for a client that connects before it needs to.
-constexpr std::chrono::seconds kPatience(60);
+// For the claim, the first bytes and the handshake: long enough for a client that connects before it
+// needs to, and for one that is interpreted on a slow processor.
+constexpr std::chrono::seconds kPatience(180);
 constexpr size_t kFirstBytes = 4096;
 
 [[nodiscard]] inline uint64_t nanoseconds_since(TimePoint begun) {
