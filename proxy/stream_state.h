@@ -16,8 +16,8 @@
 
 namespace anchorhold::proxy {
 
-// For the claim, the first bytes and the handshake: long enough for a client that connects before it
-// needs to, and for one that is interpreted on a slow processor.
+// For the claim, the first bytes and the handshake: long enough for a client that connects before
+// it needs to, and for one that is interpreted on a slow processor.
 constexpr std::chrono::seconds kPatience(180);
 constexpr size_t kFirstBytes = 4096;
 
